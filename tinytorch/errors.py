@@ -1,0 +1,35 @@
+"""Every exception class that tinytorch raises on purpose.
+
+Each class derives from the builtin that PyTorch raises in the same place, so that
+``except RuntimeError`` or ``except IndexError`` written for PyTorch keeps working.
+"""
+
+from __future__ import annotations
+
+
+class TinyTorchError(Exception):
+    """Base of all errors raised by tinytorch on purpose."""
+
+
+class TypeRuleError(TinyTorchError, RuntimeError):
+    """Operands of an op have shapes or dtypes that the op cannot take."""
+
+
+class TraceError(TinyTorchError, RuntimeError):
+    """The traced Python function does something that cannot be compiled soundly."""
+
+
+class VerifyError(TinyTorchError, AssertionError):
+    """A representation breaks its own rules: a fault in a pass, never in user code."""
+
+
+class ParseError(TinyTorchError, ValueError):
+    """The text of a graph cannot be read back."""
+
+
+class CompileError(TinyTorchError, RuntimeError):
+    """Emitted source could not be turned into machine code."""
+
+
+class CacheWarning(UserWarning):
+    """A cache entry or folder could not be used; the program was compiled again."""

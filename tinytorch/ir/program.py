@@ -1,0 +1,135 @@
+"""Program: launches in order over numbered memory slots. Plain data, run by one native call.
+
+::
+
+    program = slot*, step*, inputs, outputs, updates
+    step    = Launch(kernel, row*) | Product(slots, sizes) | Copy(slots)
+    slot    = external (the caller's memory) | arena (an offset in one allocation)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias, Union
+
+from tinytorch.ir.kernel import Kernel
+from tinytorch.ir.types import DType
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in memory. ``offset`` is None for the caller's own memory, else bytes in the arena."""
+
+    id: int
+    dtype: DType
+    size: int
+    offset: int | None = None
+    note: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the slot."""
+        return self.size * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One set of arguments of a launch: slot ids for the kernel's parameters, and its extent."""
+
+    slots: tuple[int, ...]
+    extent: int
+    chunk: int
+
+    @property
+    def chunks(self) -> int:
+        """Number of tasks."""
+        return max(1, -(-self.extent // self.chunk))
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Run a kernel over every chunk of every row, in one parallel region, then its finish.
+
+    Rows are independent of each other: an optimizer's update of fifty tensors is one launch.
+    ``parallel`` false runs all tasks on the calling thread.
+    """
+
+    kernel: Kernel
+    rows: tuple[Row, ...]
+    parallel: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """``out[b] = op(left[b]) @ op(right[b])`` by the BLAS library, single-threaded per panel.
+
+    ``out`` is (m, n) row-major, ``left`` (m, k) or its transpose, ``right`` (k, n) or its
+    transpose. ``panels`` cuts the rows of ``out`` (``panel_rows`` each); like chunks they depend
+    on the shape alone. Offsets count elements from the slot's start; strides are elements from one
+    batch member to the next (0: the same one each time).
+    """
+
+    left: int
+    right: int
+    out: int
+    dtype: DType
+    m: int
+    n: int
+    k: int
+    transpose_left: bool
+    transpose_right: bool
+    batch: int
+    left_stride: int
+    right_stride: int
+    panel_rows: int
+    parallel: bool
+    origin: str = ""
+
+    @property
+    def panels(self) -> int:
+        """Number of tasks."""
+        return self.batch * -(-self.m // self.panel_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Copy ``source`` to ``target`` byte for byte (an update that could not be made in place)."""
+
+    source: int
+    target: int
+    nbytes: int
+
+
+Step: TypeAlias = Union[Launch, Product, Copy]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A whole compiled call.
+
+    ``inputs[i]`` is the slot of graph input i, ``outputs[i]`` that of output i (an output may be
+    an input's own slot). ``updates`` pairs an input's position with the slot that holds its new
+    value at the end (the input's own slot: written in place). ``status`` is the slot of the status
+    word (int64) or None; ``messages[code - 1]`` describes a failed check as (error class name,
+    message, user's line). No step before the last that can fail writes to an input's slot.
+    """
+
+    name: str
+    slots: tuple[Slot, ...]
+    steps: tuple[Step, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    updates: tuple[tuple[int, int], ...]
+    arena_bytes: int
+    status: int | None = None
+    messages: tuple[tuple[str, str, str], ...] = ()
+
+    @property
+    def launches(self) -> tuple[Launch, ...]:
+        """The kernel launches, without library calls and copies."""
+        return tuple(s for s in self.steps if isinstance(s, Launch))
+
+    @property
+    def kernels(self) -> tuple[Kernel, ...]:
+        """Distinct kernels in order of first use."""
+        return tuple({s.kernel.name: s.kernel for s in self.launches}.values())

@@ -1,0 +1,267 @@
+"""Graph: a pure dataflow program on networkx, and Proxy: a handle to build one.
+
+A graph owns one private ``networkx.DiGraph`` whose keys are Nodes. Edges carry nothing and are a
+function of ``Node.inputs`` (a DiGraph keeps one edge for ``x * x``, so operand order must live in
+the node); networkx is the index of users and the engine of ancestors, drawing and cycle tests.
+Insertion order is always a topological order.
+
+State is pure: ``graph.updates`` maps an input to the value it has after the call. No op mutates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from tinytorch.ir import ops
+from tinytorch.ir.op import Attrs, Op
+from tinytorch.ir.operators import Operators, matched, needs_matching
+from tinytorch.ir.origin import Origin
+from tinytorch.ir.types import DType, TensorType, ValueType, float32
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """One value: an op on inputs. Compared by identity; equal nodes of a graph are one node."""
+
+    op: Op
+    inputs: tuple[Node, ...]
+    attrs: Attrs
+    type: Any  # ValueType; TensorType nearly everywhere, and read as such
+
+    def __repr__(self) -> str:
+        return f"<{self.op.name} {self.type}>"
+
+
+def encode(value: Any) -> str:
+    """Return a canonical text of an attribute.
+
+    Python's equality merges 0.0 and -0.0, 1 and True, and never matches NaN; the text, with type
+    tags and hexadecimal floats, tells all of them apart.
+    """
+    if isinstance(value, bool):
+        return f"b{int(value)}"
+    if isinstance(value, int):
+        return f"i{value}"
+    if isinstance(value, float):
+        return f"f{value.hex()}"
+    if isinstance(value, str):
+        return f"s{len(value)}:{value}"
+    if isinstance(value, tuple | list):
+        return "(" + ",".join(encode(v) for v in value) + ")"
+    if isinstance(value, DType):
+        return f"d{value.short}"
+    if isinstance(value, Graph):
+        return f"g{value.hash()}"
+    if value is None:
+        return "n"
+    return f"{type(value).__name__}<{value}>"
+
+
+class Graph:
+    """A static program: inputs, nodes, outputs, and updates of state inputs."""
+
+    def __init__(self, name: str = "graph") -> None:
+        self.name = name
+        self.inputs: list[Node] = []
+        self.outputs: list[Node] = []
+        self.updates: dict[Node, Node] = {}
+        self.names: dict[Node, str] = {}
+        self.origins: dict[Node, tuple[Origin, ...]] = {}
+        self.origin: Origin | None = None
+        self.default_dtype: DType = float32
+        self._dag: nx.DiGraph = nx.DiGraph()
+        self._interned: dict[tuple[Any, ...], Node] = {}
+        self._frozen = False
+        self._hash: str | None = None
+
+    # ------------------------------------------------------------- building
+
+    def add(self, op: Op, inputs: Sequence[Node] = (), **attrs: Any) -> Node:
+        """Add a node, or return the equal one that is there; raise TypeRuleError if ill-typed."""
+        key = (op.name, tuple(map(id, inputs)), *[(k, encode(v)) for k, v in sorted(attrs.items())])
+        node = self._interned.get(key)
+        if node is None:
+            if self._frozen:
+                raise ValueError(f"graph {self.name!r} is frozen: a pass builds a new graph")
+            inferred = op.infer(tuple(n.type for n in inputs), attrs)
+            node = Node(op, tuple(inputs), attrs, inferred)
+            self._interned[key] = node
+            self._dag.add_node(node)
+            for source in inputs:
+                self._dag.add_edge(source, node)
+        if self.origin is not None:
+            known = self.origins.get(node, ())
+            if self.origin not in known and len(known) < 4:
+                self.origins[node] = (*known, self.origin)
+        return node
+
+    def add_input(self, type: ValueType, name: str) -> Node:
+        """Add the next input. Inputs are told apart by position."""
+        node = self.add(ops.input_, index=len(self.inputs), type=type)
+        self.inputs.append(node)
+        self.names[node] = name
+        return node
+
+    def constant(
+        self, value: Any, shape: Sequence[Any] = (), dtype: DType = float32, weak: bool = False
+    ) -> Node:
+        """Add a node that is one number everywhere."""
+        value = value.item() if isinstance(value, np.generic) else value
+        number = {"b": bool, "i": int, "f": float}[dtype.kind](value)
+        extra = {"weak": True} if weak else {}
+        return self.add(ops.full, value=number, shape=tuple(shape), dtype=dtype, **extra)
+
+    def freeze(self) -> Graph:
+        """Forbid further changes; return the graph."""
+        self._frozen = True
+        return self
+
+    # -------------------------------------------------------------- reading
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes, each after its inputs."""
+        return list(self._dag)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._dag)
+
+    def __len__(self) -> int:
+        return len(self._dag)
+
+    def __contains__(self, node: object) -> bool:
+        return node in self._dag
+
+    def users(self, node: Node) -> list[Node]:
+        """Nodes that take this one as an operand, each once."""
+        return list(self._dag.successors(node))
+
+    @property
+    def roots(self) -> list[Node]:
+        """Outputs, updated values and nodes with an effect: what must be computed."""
+        effects = [n for n in self._dag if n.op.effect]
+        return [*self.outputs, *self.updates.values(), *effects]
+
+    def live(self) -> set[Node]:
+        """Nodes that roots depend on, without recursion."""
+        found: set[Node] = set()
+        stack = list(self.roots)
+        while stack:
+            node = stack.pop()
+            if node not in found:
+                found.add(node)
+                stack.extend(node.inputs)
+        return found
+
+    @property
+    def networkx(self) -> nx.DiGraph:
+        """A read-only networkx view of the nodes and edges."""
+        return nx.freeze(self._dag.copy(as_view=True))
+
+    def origin_of(self, node: Node) -> str:
+        """The user's lines behind a node, or an empty text."""
+        return ", ".join(str(o) for o in self.origins.get(node, ()))
+
+    # -------------------------------------------------------------- hashing
+
+    def hash(self) -> str:
+        """Return the Merkle SHA-256 of everything that decides values; names and lines stay out."""
+        if self._hash is not None and self._frozen:
+            return self._hash
+        live = self.live() | set(self.inputs)
+        digest: dict[Node, bytes] = {}
+        for node in self._dag:
+            if node in live:
+                parts = [node.op.name, str(node.op.version), str(node.type)]
+                parts += [f"{k}={encode(v)}" for k, v in sorted(node.attrs.items())]
+                inner = hashlib.sha256("\x00".join(parts).encode())
+                for source in node.inputs:
+                    inner.update(digest[source])
+                digest[node] = inner.digest()
+        whole = hashlib.sha256()
+        for node in (*self.inputs, *self.outputs):
+            whole.update(digest[node])
+        for node, value in self.updates.items():
+            whole.update(b"update" + digest[node] + digest[value])
+        whole.update(f"{len(self.inputs)},{len(self.outputs)}".encode())
+        self._hash = whole.hexdigest()
+        return self._hash
+
+    # -------------------------------------------------------------- running
+
+    def run(self, values: Sequence[Any]) -> tuple[Any, ...]:
+        """Evaluate the outputs with each op's numpy rule (see ``interpret`` for updates)."""
+        known = evaluate(self, dict(zip(self.inputs, values, strict=True)), self.outputs)
+        return tuple(known[n] for n in self.outputs)
+
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: {len(self.inputs)} inputs, {len(self)} nodes>"
+
+
+def evaluate(
+    graph: Graph, known: dict[Node, Any], wanted: Iterable[Node]
+) -> dict[Node, Any]:
+    """Compute wanted nodes with numpy rules; ``known`` holds values to start from and is extended."""
+    order: list[Node] = []
+    seen = set(known)
+    stack: list[tuple[Node, bool]] = [(n, False) for n in wanted]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((n, False) for n in node.inputs)
+    for node in order:
+        result = node.op.eager(*(known[n] for n in node.inputs), **node.attrs)
+        if isinstance(node.type, TensorType):
+            result = np.asarray(result)
+            if result.dtype != node.type.dtype.numpy:
+                result = result.astype(node.type.dtype.numpy)
+        known[node] = result
+    return known
+
+
+class Proxy(Operators):
+    """A handle on a node of a graph under construction: operators add nodes."""
+
+    __slots__ = ("graph", "node")
+
+    def __init__(self, graph: Graph, node: Node) -> None:
+        self.graph = graph
+        self.node = node
+
+    @property
+    def type(self) -> Any:  # type: ignore[override]
+        """Type of the value."""
+        return self.node.type
+
+    def apply_op(self, op: Op, operands: Sequence[Any], attrs: Any) -> Proxy:
+        """Add a node for the op; elementwise operands broadcast and promote."""
+        if needs_matching(op):
+            operands = matched(op, operands, self.graph.default_dtype)
+        return Proxy(self.graph, self.graph.add(op, [x.node for x in operands], **attrs))
+
+    def constant(
+        self, value: Any, shape: Any = None, dtype: Any = None, weak: bool = False
+    ) -> Proxy:
+        """Return a number as a node, by default of this handle's shape and dtype."""
+        return Proxy(
+            self.graph,
+            self.graph.constant(
+                value,
+                self.type.shape if shape is None else shape,
+                dtype or self.type.dtype,
+                weak,
+            ),
+        )
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.node!r})"

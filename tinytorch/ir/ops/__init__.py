@@ -1,0 +1,29 @@
+"""The op table: importing this package fills ``op.TABLE``, one row an op."""
+
+from tinytorch.ir.op import TABLE
+from tinytorch.ir.ops.contraction import matmul
+from tinytorch.ir.ops.elementwise import (
+    abs_, add, bitwise_and, bitwise_not, bitwise_or, bitwise_xor, ceil, cos, div, eq, erf, exp,
+    expm1, floor, floor_divide, ge, gt, isnan, le, log, log1p, logical_not, lt, maximum, minimum,
+    mul, ne, neg, pow_, relu, remainder, round_, rsqrt, sigmoid, sign, sin, sqrt, sub, tanh, trunc,
+)  # fmt: skip
+from tinytorch.ir.ops.indexing import gather, put_add, scatter_add, take
+from tinytorch.ir.ops.movement import (
+    broadcast_to, cat, flip, inverse, pad, permute, reshape, slice_, update_slice,
+)  # fmt: skip
+from tinytorch.ir.ops.random import random_bits
+from tinytorch.ir.ops.reduction import argmax, argmin, max_, min_, sum_
+from tinytorch.ir.ops.selection import cast, detach, require_nonzero, require_range, where
+from tinytorch.ir.ops.source import full, input_, iota
+from tinytorch.ir.ops.structure import call, get, tuple_
+
+__all__ = [
+    "TABLE", "abs_", "add", "argmax", "argmin", "bitwise_and", "bitwise_not", "bitwise_or",
+    "bitwise_xor", "broadcast_to", "call", "cast", "cat", "ceil", "cos", "detach", "div", "eq",
+    "erf", "exp", "expm1", "flip", "floor", "floor_divide", "full", "gather", "ge", "get", "gt",
+    "input_", "inverse", "iota", "isnan", "le", "log", "log1p", "logical_not", "lt", "matmul",
+    "max_", "maximum", "min_", "minimum", "mul", "ne", "neg", "pad", "permute", "pow_", "put_add",
+    "random_bits", "relu", "remainder", "require_nonzero", "require_range", "reshape", "round_",
+    "rsqrt", "scatter_add", "sigmoid", "sign", "sin", "slice_", "sqrt", "sub", "sum_", "take",
+    "tanh", "trunc", "tuple_", "update_slice", "where",
+]  # fmt: skip

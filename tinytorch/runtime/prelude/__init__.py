@@ -1,0 +1,86 @@
+"""Scalar mathematics of generated code, written once in plain Python on numpy numbers.
+
+Every intrinsic runs on numpy scalars and arrays as it stands; ``runtime/intrinsics.py`` turns the
+same functions into machine code. See ``prelude/primitive.py`` for how.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from tinytorch.runtime.prelude.arithmetic import (
+    absolute,
+    ceil,
+    copysign,
+    fabs,
+    floor,
+    floor_divide,
+    fma,
+    fmod,
+    isfinite,
+    isinf,
+    isnan,
+    max_step,
+    maximum,
+    min_step,
+    minimum,
+    relu,
+    remainder,
+    round,
+    rsqrt,
+    select,
+    sign,
+    sqrt,
+    sum_step,
+    trunc,
+)
+from tinytorch.runtime.prelude.exponential import erf, exp, sigmoid, tanh
+from tinytorch.runtime.prelude.intrinsic import INTRINSICS, Intrinsic
+from tinytorch.runtime.prelude.logarithm import log
+
+__all__ = [
+    "INTRINSICS",
+    "Intrinsic",
+    "absolute",
+    "ceil",
+    "copysign",
+    "erf",
+    "exp",
+    "fabs",
+    "floor",
+    "floor_divide",
+    "fma",
+    "fmod",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "log",
+    "max_step",
+    "maximum",
+    "min_step",
+    "minimum",
+    "prelude_hash",
+    "relu",
+    "remainder",
+    "round",
+    "rsqrt",
+    "select",
+    "sigmoid",
+    "sign",
+    "sqrt",
+    "sum_step",
+    "tanh",
+    "trunc",
+]
+
+
+@cache
+def prelude_hash() -> str:
+    """Return a hash of the files that decide what an intrinsic compiles to."""
+    here = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in (*sorted(here.glob("*.py")), here.parent / "intrinsics.py"):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

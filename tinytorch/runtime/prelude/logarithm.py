@@ -1,0 +1,69 @@
+"""log and its kin, for float32 and float64, without branches or tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinytorch.runtime.prelude.floating import Coefficients, float_of_small, format_of
+from tinytorch.runtime.prelude.intrinsic import intrinsic
+from tinytorch.runtime.prelude.primitive import fma, from_bits, select, to_bits
+
+# (ln(1 + f) / s - 2) / s**2 as a polynomial in s**2, for s = f / (2 + f) and 1 + f between
+# sqrt(1/2) and sqrt(2): coefficients Lg1.. of fdlibm's e_log.c and FreeBSD's e_logf.c.
+_LOG_TAIL = Coefficients(
+    (
+        float.fromhex("0xf89e26p-26"),
+        float.fromhex("0x91e9eep-25"),
+        float.fromhex("0xccce13p-25"),
+        float.fromhex("0xaaaaaap-24"),
+    ),
+    (
+        1.479819860511658591e-01,
+        1.531383769920937332e-01,
+        1.818357216161805012e-01,
+        2.222219843214978396e-01,
+        2.857142874366239149e-01,
+        3.999999999940941908e-01,
+        6.666666666666735130e-01,
+    ),
+)
+
+
+def _split(x: Any) -> tuple[Any, Any]:
+    """Return m and the float k with x = m * 2**k and sqrt(1/2) <= m < sqrt(2), for x > 0."""
+    form = format_of(x)
+    kind = x.dtype.type
+    tiny = x < np.finfo(x.dtype).tiny
+    lift = form.mantissa + 2
+    bits = to_bits(select(tiny, x * kind(2.0**lift), x))
+    root = int(to_bits(np.sqrt(kind(0.5))))
+    bits = bits + (form.one_bits - root)
+    mantissa = (bits & ((1 << form.mantissa) - 1)) + root
+    exponent = float_of_small(bits >> form.mantissa, x) - form.bias
+    return from_bits(mantissa), select(tiny, exponent - lift, exponent)
+
+
+def _special(x: Any, value: Any) -> Any:
+    """Put in what a logarithm is at infinity, at zero and below; NaN stays in ``value``."""
+    kind = x.dtype.type
+    value = select(x == kind(np.inf), x, value)
+    value = select(x < 0, kind(np.nan), value)
+    value = select(x == 0, kind(-np.inf), value)
+    return select(x != x, x, value)
+
+
+@intrinsic()
+def log(x: Any) -> Any:
+    """Natural logarithm; float32 ? ulp, float64 ? ulp."""
+    form = format_of(x)
+    m, k = _split(x)
+    f = m - 1
+    s = f / (f + 2)
+    z = s * s
+    tail = z * _LOG_TAIL(z)
+    square = f * f * 0.5
+    # k ln2 - ((square - (s (square + tail) + k ln2_low)) - f)
+    low = fma(s, square + tail, k * form.ln2[1])
+    return _special(x, fma(k, form.ln2[0], f - (square - low)))

@@ -8,6 +8,7 @@ at most, and LLVM sees straight-line code that it can vectorise.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -158,6 +159,23 @@ def _convert(x: LLVMRegister, dtype: np.dtype[Any]) -> LLVMRegister:
     return x.of(cast(x.value, llvm_type(new)), new)
 
 
+def _look_up(table: np.ndarray[Any, Any], index: LLVMRegister) -> LLVMRegister:
+    """Read a constant array, which the module gets once however often it is read."""
+    module, content = index.builder.module, table.tobytes()
+    name = f"tinytorch.table.{hashlib.sha256(content).hexdigest()[:16]}"
+    constant = module.globals.get(name)
+    if constant is None:
+        kind = ir.ArrayType(ir.IntType(8), len(content))  # as text, bytes parse fastest
+        constant = ir.GlobalVariable(module, kind, name)
+        constant.linkage = "internal"
+        constant.global_constant = True
+        constant.align = table.itemsize
+        constant.initializer = ir.Constant(kind, bytearray(content))
+    first = index.builder.bitcast(constant, llvm_type(table.dtype).as_pointer())
+    place = index.builder.gep(first, [index.value], inbounds=True)
+    return index.of(index.builder.load(place), table.dtype)
+
+
 def _remainder(*operands: Any) -> LLVMRegister:
     a, b = _common(operands)
     return a.of(a.builder.frem(a.value, b.value))
@@ -194,6 +212,7 @@ _EMITTERS: dict[str, Emitter] = {
     "to_bits": _bitcast,
     "from_bits": _bitcast,
     "convert": _convert,
+    "lookup": _look_up,
     "fma": _float_intrinsic("llvm.fma"),
     "sqrt": _float_intrinsic("llvm.sqrt"),
     "rint": _float_intrinsic("llvm.rint"),

@@ -39,13 +39,19 @@ from tinytorch.runtime.prelude.arithmetic import (
 from tinytorch.runtime.prelude.exponential import erf, exp, sigmoid, tanh
 from tinytorch.runtime.prelude.intrinsic import INTRINSICS, Intrinsic
 from tinytorch.runtime.prelude.logarithm import log
+from tinytorch.runtime.prelude.trigonometric import acos, asin, atan, atan2, cos, sin, tan
 
 __all__ = [
     "INTRINSICS",
     "Intrinsic",
     "absolute",
+    "acos",
+    "asin",
+    "atan",
+    "atan2",
     "ceil",
     "copysign",
+    "cos",
     "erf",
     "exp",
     "fabs",
@@ -69,8 +75,10 @@ __all__ = [
     "select",
     "sigmoid",
     "sign",
+    "sin",
     "sqrt",
     "sum_step",
+    "tan",
     "tanh",
     "trunc",
 ]

@@ -93,3 +93,16 @@ def float_of_small(bits: Any, like: Any) -> Any:
     """Return an integer held in an unsigned bit pattern (as two's complement) as a float."""
     form = format_of(like)
     return from_bits(bits + int(to_bits(form.magic))) - form.magic
+
+
+def two_sum(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return a + b rounded, and what rounding took away (Knuth)."""
+    total = a + b
+    turn = total - a
+    return total, (a - (total - turn)) + (b - turn)
+
+
+def two_product(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return a * b rounded, and what rounding took away."""
+    product = a * b
+    return product, fma(a, b, -product)

@@ -112,6 +112,12 @@ def select(condition: Any, chosen: Any, otherwise: Any) -> Any:
     return value if value.ndim else value[()]
 
 
+@primitive
+def lookup(table: Any, index: Any) -> Any:
+    """Return ``table[index]`` of a constant numpy array of float64; the index is in range."""
+    return table[index]
+
+
 # ------------------------------------------------------- rounding and the sign
 
 

@@ -1,0 +1,198 @@
+"""Autodiff as a graph-to-graph transform: reverse mode (VJP) and forward mode (JVP).
+
+Both add nodes to the graph at hand by the rules in the op table, so their results can be
+differentiated again. One sweep each, no recursion: a chain of any depth will do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Node, Proxy
+from tinytorch.ir.types import TensorType, TupleType
+from tinytorch.passes.graph.rebuild import inline
+
+
+def _dependents(graph: Graph, sources: Sequence[Node]) -> set[Node]:
+    """Nodes that depend on a source, sources included."""
+    found = set(sources)
+    stack = [n for n in found if n in graph]
+    while stack:
+        for user in graph.users(stack.pop()):
+            if user not in found:
+                found.add(user)
+                stack.append(user)
+    return found
+
+
+def vjp(
+    graph: Graph, outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
+) -> list[Node | None]:
+    """Add the nodes of the vector-Jacobian product; return a cotangent for each ``wrt`` node.
+
+    ``cotangents[i]`` has the type of ``outputs[i]``. The result is None where the outputs do not
+    depend on a node. Reverse-mode accumulation as in Griewank and Walther, Evaluating Derivatives
+    (2008), chapter 3.
+    """
+    relevant = _dependents(graph, wrt)
+    gathered = _Cotangents(graph)
+    for node, cotangent in zip(outputs, cotangents, strict=True):
+        gathered.add(node, Proxy(graph, cotangent))
+    needed = _ancestors(outputs, relevant)
+    previous = graph.origin
+    for node in reversed([n for n in graph if n in needed]):
+        g = gathered.get(node)
+        if g is None or not node.inputs:
+            continue
+        origins = graph.origins.get(node, ())
+        graph.origin = replace(origins[0], phase="backward") if origins else previous
+        for source, cotangent in zip(node.inputs, _pull(graph, node, g), strict=True):
+            if cotangent is not None and source in relevant:
+                gathered.add(source, cotangent)
+    graph.origin = previous
+    found = [gathered.get(n) for n in wrt]
+    return [None if g is None else g.node for g in found]
+
+
+def _ancestors(outputs: Sequence[Node], within: set[Node]) -> set[Node]:
+    found: set[Node] = set()
+    stack = [n for n in outputs if n in within]
+    while stack:
+        node = stack.pop()
+        if node not in found:
+            found.add(node)
+            stack.extend(n for n in node.inputs if n in within)
+    return found
+
+
+class _Cotangents:
+    """Sums of cotangents by node; for a tuple value, by item."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.sums: dict[Node, Any] = {}
+
+    def add(self, node: Node, cotangent: Any) -> None:
+        """Add a cotangent: a Proxy, or for a tuple value a dict from item to Proxy."""
+        known = self.sums.get(node)
+        if isinstance(cotangent, dict):
+            merged = dict(known or {})
+            for index, g in cotangent.items():
+                merged[index] = g if index not in merged else merged[index] + g
+            self.sums[node] = merged
+        else:
+            self.sums[node] = cotangent if known is None else known + cotangent
+
+    def get(self, node: Node) -> Any:
+        """The sum so far, or None."""
+        return self.sums.get(node)
+
+
+def _pull(graph: Graph, node: Node, g: Any) -> Sequence[Any]:
+    """Cotangents of a node's operands."""
+    name = node.op.name
+    if name == "get":
+        return ({node.attrs["index"]: g},)
+    if name == "tuple":
+        return [g.get(i) for i in range(len(node.inputs))]
+    if name == "call":
+        return _pull_call(graph, node, g)
+    if node.op.vjp is None or not node.type.dtype.is_floating_point:
+        return [None] * len(node.inputs)
+    xs = [Proxy(graph, n) for n in node.inputs]
+    return node.op.vjp(g, Proxy(graph, node), *xs, **node.attrs)
+
+
+def differentiable(type: Any) -> bool:
+    """Whether a value of this type can carry a cotangent."""
+    return isinstance(type, TensorType) and type.dtype.is_floating_point
+
+
+def vjp_graph(sub: Graph, given: Sequence[int]) -> tuple[Graph, list[int]]:
+    """Return the VJP of a graph as a graph of its own, and which inputs it gives cotangents for.
+
+    Its inputs are those of ``sub`` followed by a cotangent for each output index in ``given``.
+    """
+    new = Graph(f"{sub.name}_vjp")
+    operands = [new.add_input(n.type, sub.names.get(n, "")) for n in sub.inputs]
+    seeds = [new.add_input(sub.outputs[i].type, f"cotangent_{i}") for i in given]
+    outputs = inline(new, sub, operands)
+    wrt = [i for i, n in enumerate(operands) if differentiable(n.type)]
+    found = vjp(new, [outputs[i] for i in given], seeds, [operands[i] for i in wrt])
+    kept = [(i, g) for i, g in zip(wrt, found, strict=True) if g is not None]
+    new.outputs = [g for _, g in kept]
+    return new.freeze(), [i for i, _ in kept]
+
+
+def _pull_call(graph: Graph, node: Node, g: dict[int, Proxy]) -> list[Any]:
+    given = sorted(g)
+    backward, wrt = vjp_graph(node.attrs["graph"], given)
+    result: list[Any] = [None] * len(node.inputs)
+    if wrt:
+        operands = [*node.inputs, *(g[i].node for i in given)]
+        call = graph.add(ops.call, operands, graph=backward)
+        for position, index in enumerate(wrt):
+            result[index] = Proxy(graph, graph.add(ops.get, [call], index=position))
+    return result
+
+
+def jvp(
+    graph: Graph, outputs: Sequence[Node], primals: Sequence[Node], tangents: Sequence[Node]
+) -> list[Node | None]:
+    """Add the nodes of the Jacobian-vector product; return a tangent for each output.
+
+    ``tangents[i]`` has the type of ``primals[i]``; None comes back where a tangent is zero.
+    """
+    known: dict[Node, Any] = {
+        p: Proxy(graph, t) for p, t in zip(primals, tangents, strict=True)
+    }
+    relevant = _dependents(graph, primals)
+    needed = _ancestors(outputs, relevant)
+    for node in [n for n in graph if n in needed]:
+        if node not in known:
+            pushed = _push(graph, node, [known.get(n) for n in node.inputs])
+            if pushed is not None:
+                known[node] = pushed
+    found = [known.get(n) for n in outputs]
+    return [None if t is None else t.node for t in found]
+
+
+def _push(graph: Graph, node: Node, tangents: list[Any]) -> Any:
+    """Tangent of a node from those of its operands."""
+    if all(t is None for t in tangents):
+        return None
+    name = node.op.name
+    if name == "get":
+        return tangents[0].get(node.attrs["index"])
+    if name == "tuple":
+        return {i: t for i, t in enumerate(tangents) if t is not None}
+    if name == "call":
+        return _push_call(graph, node, tangents)
+    if isinstance(node.type, TupleType) or node.op.jvp is None:
+        return None
+    if not node.type.dtype.is_floating_point:
+        return None
+    xs = [Proxy(graph, n) for n in node.inputs]
+    return node.op.jvp(tuple(tangents), Proxy(graph, node), *xs, **node.attrs)
+
+
+def _push_call(graph: Graph, node: Node, tangents: list[Any]) -> dict[int, Proxy]:
+    sub: Graph = node.attrs["graph"]
+    given = [i for i, t in enumerate(tangents) if t is not None]
+    new = Graph(f"{sub.name}_jvp")
+    operands = [new.add_input(n.type, sub.names.get(n, "")) for n in sub.inputs]
+    seeds = [new.add_input(operands[i].type, f"tangent_{i}") for i in given]
+    outputs = inline(new, sub, operands)
+    found = jvp(new, outputs, [operands[i] for i in given], seeds)
+    kept = [i for i, t in enumerate(found) if t is not None]
+    new.outputs = [t for t in found if t is not None]
+    call = graph.add(
+        ops.call, [*node.inputs, *(tangents[i].node for i in given)], graph=new.freeze()
+    )
+    return {
+        index: Proxy(graph, graph.add(ops.get, [call], index=position))
+        for position, index in enumerate(kept)
+    }

@@ -1,0 +1,137 @@
+"""The runner: walk a program's records in one call. See ``runtime/layout.py`` for its words."""
+
+from __future__ import annotations
+
+from tinytorch.runtime import layout as at
+from tinytorch.runtime.native.machine import (
+    call,
+    compare_and_swap,
+    atomic_load,
+    atomic_store,
+    copy_bytes,
+    load,
+    pause,
+    store,
+)
+from tinytorch.runtime.native.team import call_kernel, lead, resize, run_task, worker
+from tinytorch.runtime.native.words import Foreign
+
+PyEval_RestoreThread = Foreign("PyEval_RestoreThread")
+PyEval_SaveThread = Foreign("PyEval_SaveThread")
+PyLong_AsLongLong = Foreign("PyLong_AsLongLong")
+PyLong_FromLongLong = Foreign("PyLong_FromLongLong")
+
+
+def region(team: int, record: int, table: int, scratch: int) -> None:
+    """Run the tasks of a record: with the team if it pays and is free, else on this thread.
+
+    Tasks are the same either way, so the results have the same bits.
+    """
+    tasks = load(record + at.TASKS)
+    if tasks > 1 and load(record + at.PARALLEL) != 0 and load(team + at.WANTED) > 1:
+        if compare_and_swap(team + at.BUSY, 0, 1):
+            lead(team, record, table, scratch)
+            atomic_store(team + at.BUSY, 0)
+            return
+    for index in range(tasks):
+        run_task(record, table, index, scratch)
+
+
+def launch(team: int, record: int, table: int, scratch: int) -> None:
+    """Write the rows' argument arrays, run all tasks, then each row's finish."""
+    arguments = load(record + at.ARGUMENTS)
+    slots = load(record + at.ARGUMENT_SLOTS)
+    for i in range(load(record + at.ARGUMENT_COUNT)):
+        slot = load(slots + at.WORD * i)
+        store(arguments + at.WORD * i, load(table + at.WORD * slot))
+    region(team, record, table, scratch)
+    finish = load(record + at.FINISH)
+    if finish != 0:
+        task = load(record + at.FINISH_ARRAY)
+        for _ in range(load(record + at.ROWS)):
+            call_kernel(finish, task, scratch)
+            task += at.TASK_BYTES
+
+
+def quiet_blas(team: int) -> None:
+    """Make BLAS single-threaded; runs may overlap, the first one saves its setting."""
+    if load(team + at.BLAS_SET) == 0:
+        return
+    while not compare_and_swap(team + at.BLAS_LOCK, 0, 1):
+        pause()
+    depth = load(team + at.BLAS_DEPTH)
+    if depth == 0:
+        threads = call(load(team + at.BLAS_GET)) & 0xFFFFFFFF
+        store(team + at.BLAS_SAVED, threads)
+        if threads != 1:
+            call(load(team + at.BLAS_SET), 1)
+    store(team + at.BLAS_DEPTH, depth + 1)
+    atomic_store(team + at.BLAS_LOCK, 0)
+
+
+def restore_blas(team: int) -> None:
+    """Undo ``quiet_blas``; the last run that overlaps restores the setting."""
+    if load(team + at.BLAS_SET) == 0:
+        return
+    while not compare_and_swap(team + at.BLAS_LOCK, 0, 1):
+        pause()
+    depth = load(team + at.BLAS_DEPTH) - 1
+    store(team + at.BLAS_DEPTH, depth)
+    threads = load(team + at.BLAS_SAVED)
+    if depth == 0 and threads != 1:
+        call(load(team + at.BLAS_SET), threads)
+    atomic_store(team + at.BLAS_LOCK, 0)
+
+
+def walk(program: int) -> int:
+    """Run all records; return 0, or the status word as soon as a kernel has set it."""
+    team = load(program + at.TEAM)
+    table = load(program + at.TABLE)
+    scratch = load(program + at.SCRATCH)
+    slot = load(program + at.STATUS)
+    status = load(table + at.WORD * slot) if slot >= 0 else 0
+    if status != 0:
+        store(status, 0)
+    record = program + at.HEADER_BYTES
+    opcode = load(record + at.OPCODE)
+    while opcode != at.END:
+        if opcode == at.LAUNCH:
+            launch(team, record, table, scratch)
+            if load(record + at.CHECKS) != 0 and load(status) != 0:
+                return load(status)
+        elif opcode == at.PRODUCT:
+            region(team, record, table, scratch)
+        else:
+            target = load(table + at.WORD * load(record + at.COPY_TARGET))
+            source = load(table + at.WORD * load(record + at.COPY_SOURCE))
+            copy_bytes(target, source, load(record + at.COPY_NBYTES))
+        record += load(record + at.LENGTH)
+        opcode = load(record + at.OPCODE)
+    return 0
+
+
+def run(program: int) -> int:
+    """Run a program; return its status (see ``walk``, and ``OUT_OF_MEMORY``)."""
+    team = load(program + at.TEAM)
+    uses_blas = load(program + at.USES_BLAS) != 0
+    if uses_blas:
+        quiet_blas(team)
+    status = walk(program)
+    if uses_blas:
+        restore_blas(team)
+    if atomic_load(team + at.FAILED) != 0 and compare_and_swap(team + at.FAILED, 1, 0):
+        return at.OUT_OF_MEMORY
+    return status
+
+
+def run_bound(program: int, unused: int) -> int:
+    """The same as a method of CPython: takes the address as an int object, returns an int object."""
+    address = PyLong_AsLongLong(program)
+    thread = PyEval_SaveThread()
+    status = run(address)
+    PyEval_RestoreThread(thread)
+    return PyLong_FromLongLong(status)
+
+
+EXPORTS = {"run": run, "run_bound": run_bound, "worker": worker, "resize": resize}
+"""What the native library offers: C functions of words that return a word."""

@@ -1,0 +1,283 @@
+"""Factories: tensors from data, numbers and random draws."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinytorch.errors import TraceError
+from tinytorch.ir import ops
+from tinytorch.ir.types import DType, TensorType, from_numpy_dtype, int64
+from tinytorch.tracer.functions import sizes_of
+from tinytorch.tracer.mode import mode, user_origin
+from tinytorch.tracer.number import Number
+from tinytorch.tracer.tensor import Tensor
+
+
+def _finish(out: Tensor, requires_grad: bool) -> Tensor:
+    return out.requires_grad_() if requires_grad else out
+
+
+def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False,
+           device: Any = None) -> Tensor:  # fmt: skip
+    """Return a tensor with a copy of the data (numbers, nested lists, numpy arrays, tensors).
+
+    Python floats become the default dtype, ints int64, bools bool; numpy arrays keep theirs.
+    Raises TypeError for data that is not numeric, ValueError for ragged lists.
+    """
+    check_device(device)
+    if type(data) is Number:
+        out = data.trace.number_as_tensor(data)
+        return _finish(out.to(dtype or out.dtype), requires_grad)
+    if isinstance(data, Tensor):
+        out = data.detach().clone()
+        return _finish(out if dtype is None else out.to(dtype), requires_grad)
+    if mode.trace is not None and isinstance(data, np.ndarray):
+        raise TraceError(
+            f"{user_origin()}: a numpy array of shape {list(data.shape)} would be frozen into the "
+            "compiled function; make it a tensor outside and pass it as an argument"
+        )
+    array = _as_array(data, dtype)
+    if mode.trace is not None:
+        return _traced_literal(array, requires_grad)
+    return _finish(Tensor.wrap(array), requires_grad)
+
+
+def _as_array(data: Any, dtype: DType | None) -> np.ndarray:
+    if not isinstance(data, np.ndarray | np.generic | int | float | bool | list | tuple):
+        data = np.asarray(data) if hasattr(data, "__array__") else _refuse(data)
+    try:
+        array = np.array(data, order="C")
+    except ValueError as error:
+        raise ValueError(f"tensor data must be rectangular: {error}") from None
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"can't convert data of dtype {array.dtype} to a tensor")
+    if dtype is None:
+        numpy_made = isinstance(data, np.ndarray | np.generic)
+        if array.dtype.kind == "f" and not numpy_made:
+            dtype = mode.default_dtype
+        else:
+            dtype = from_numpy_dtype(array.dtype)
+    if array.dtype.kind == "f" and dtype.kind == "i" and not np.isfinite(array).all():
+        raise ValueError("cannot convert NaN or infinity to an integer tensor")
+    return array.astype(dtype.numpy)
+
+
+def _refuse(data: Any) -> Any:
+    raise TypeError(f"cannot make a tensor of {type(data).__name__}")
+
+
+def _traced_literal(array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A literal inside a trace: small ones are built from constants, large ones are refused."""
+    trace = mode.trace
+    dtype = from_numpy_dtype(array.dtype)
+    if array.size == 1:
+        return _finish(trace.constant(array.item(), array.shape, dtype), requires_grad)
+    if array.size > 64:
+        raise TraceError(
+            f"{user_origin()}: a literal of {array.size} elements inside a compiled function; make "
+            "it a tensor outside and pass it as an argument"
+        )
+    parts = [trace.constant(v, (1,), dtype) for v in array.reshape(-1).tolist()]
+    flat = ops.cat(*parts, axis=0) if parts else trace.constant(0, (0,), dtype)
+    return _finish(ops.reshape(flat, shape=array.shape), requires_grad)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """Return a tensor that shares memory with a numpy array."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(array).__name__})")
+    if mode.trace is not None:
+        return tensor(array)
+    if not array.dtype.isnative or any(s < 0 for s in array.strides):
+        raise ValueError("from_numpy needs native byte order and no negative strides; copy first")
+    return Tensor.wrap(array)
+
+
+def as_tensor(data: Any, dtype: DType | None = None) -> Tensor:
+    """Return data as a tensor, without a copy where possible."""
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    if isinstance(data, np.ndarray) and dtype is None and mode.trace is None:
+        return from_numpy(data)
+    return tensor(data, dtype=dtype)
+
+
+def full(size: Any, fill_value: Any, *, dtype: DType | None = None, requires_grad: bool = False,
+         device: Any = None) -> Tensor:  # fmt: skip
+    """Return a tensor of one number."""
+    check_device(device)
+    shape = sizes_of((size,) if isinstance(size, int) else size, "full")
+    if any(s < 0 for s in shape):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: {list(shape)}")
+    if type(fill_value) is Number:
+        value = fill_value.trace.number_as_tensor(fill_value)
+        out = value.to(dtype or (mode.default_dtype if value.dtype.kind == "f" else value.dtype))
+        return _finish(out.expand(shape).clone(), requires_grad)
+    if dtype is None:
+        dtype = mode.default_dtype if isinstance(fill_value, float) else None
+    if dtype is None:
+        dtype = from_numpy_dtype(np.asarray(fill_value).dtype)
+    if mode.trace is not None:
+        return _finish(mode.trace.constant(fill_value, shape, dtype), requires_grad)
+    return _finish(Tensor.wrap(np.full(shape, fill_value, dtype.numpy)), requires_grad)
+
+
+def zeros(*size: Any, dtype: DType | None = None, requires_grad: bool = False,
+          device: Any = None) -> Tensor:  # fmt: skip
+    """Return a tensor of zeros."""
+    shape = sizes_of(size, "zeros")
+    return full(shape, 0.0, dtype=dtype or mode.default_dtype, requires_grad=requires_grad,
+                device=device)  # fmt: skip
+
+
+def ones(*size: Any, dtype: DType | None = None, requires_grad: bool = False,
+         device: Any = None) -> Tensor:  # fmt: skip
+    """Return a tensor of ones."""
+    shape = sizes_of(size, "ones")
+    return full(shape, 1.0, dtype=dtype or mode.default_dtype, requires_grad=requires_grad,
+                device=device)  # fmt: skip
+
+
+def empty(*size: Any, dtype: DType | None = None, requires_grad: bool = False,
+          device: Any = None) -> Tensor:  # fmt: skip
+    """Return a tensor of arbitrary content (zeros here, so that runs repeat)."""
+    return zeros(*size, dtype=dtype, requires_grad=requires_grad, device=device)
+
+
+def zeros_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+    """Return zeros of another tensor's shape and dtype."""
+    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+    """Return ones of another tensor's shape and dtype."""
+    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None) -> Tensor:
+    """Return one number in another tensor's shape and dtype."""
+    return full(input.shape, fill_value, dtype=dtype or input.dtype)
+
+
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None) -> Tensor:
+    """Return numbers from start (inclusive) to end (exclusive)."""
+    if end is None:
+        start, end = 0, start
+    start, end, step = (x.known() if type(x) is Number else x for x in (start, end, step))
+    if step == 0 or (end - start) / step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    count = math.ceil((end - start) / step)
+    integral = all(isinstance(x, int) for x in (start, end, step))
+    dtype = dtype or (int64 if integral else mode.default_dtype)
+    if mode.trace is None:
+        return Tensor.wrap((start + step * np.arange(count)).astype(dtype.numpy))
+    index = mode.trace.record(ops.iota, (), {"shape": (count,), "axis": 0})
+    return (index * step + start).to(dtype)
+
+
+def eye(n: int, *, dtype: DType | None = None) -> Tensor:
+    """Return the identity matrix."""
+    line = arange(n)
+    return (line.reshape(n, 1) == line.reshape(1, n)).to(dtype or mode.default_dtype)
+
+
+# ---------------------------------------------------------------------- random
+
+
+class Generator:
+    """A counter-based random generator: a seed and how many draws were made.
+
+    The state is a tensor (seed, counter), so compiled code updates it like any other state, and
+    eager and compiled draw the same numbers.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.state = Tensor.make(TensorType(int64, (2,)), np.array([0, 0], np.int64))
+        self.manual_seed(seed)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start over from a seed."""
+        if mode.trace is not None:
+            mode.trace.reseed()
+        self.state.array[:] = (int(seed) & 0x7FFFFFFFFFFFFFFF, 0)
+        self.state._storage.version += 1
+        return self
+
+    def bits(self, shape: tuple[int, ...]) -> Tensor:
+        """Draw integers in [0, 2**32)."""
+        if mode.trace is not None:
+            return mode.trace.random_bits(self.state, shape)
+        out = ops.random_bits(self.state, shape=shape, offset=0)
+        self.state.array[1] += out._type.size
+        self.state._storage.version += 1
+        return out
+
+
+default_generator = Generator(int.from_bytes(os.urandom(7), "little"))
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator; return it."""
+    return default_generator.manual_seed(seed)
+
+
+def rand(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+    """Return uniform numbers in [0, 1): 24 random bits for float32, 32 for float64."""
+    dtype = dtype or mode.default_dtype
+    bits = default_generator.bits(sizes_of(size, "rand"))
+    if dtype.bits == 64:
+        return _finish(bits.to(dtype) * 2.0**-32, requires_grad)
+    kept = ops.floor_divide(bits, 256)
+    return _finish(kept.to(dtype) * 2.0**-24, requires_grad)
+
+
+def rand_like(input: Tensor) -> Tensor:
+    """Return uniform numbers in another tensor's shape and dtype."""
+    return rand(input.shape, dtype=input.dtype)
+
+
+def randn(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+    """Return standard normal numbers, by the transform of Box and Muller (1958)."""
+    dtype = dtype or mode.default_dtype
+    shape = sizes_of(size, "randn")
+    first, second = rand(shape, dtype=dtype), rand(shape, dtype=dtype)
+    radius = ops.sqrt(ops.log(1 - first) * -2.0)
+    return _finish(radius * ops.cos(second * (2 * math.pi)), requires_grad)
+
+
+def randn_like(input: Tensor) -> Tensor:
+    """Return standard normal numbers in another tensor's shape and dtype."""
+    return randn(input.shape, dtype=input.dtype)
+
+
+def randint(low: int, high: Any = None, size: Sequence[int] = (), *,
+            dtype: DType | None = None) -> Tensor:  # fmt: skip
+    """Return integers in [low, high)."""
+    if isinstance(high, tuple | list):
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if high <= low:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got {low} >= {high}")
+    bits = default_generator.bits(sizes_of((tuple(size),), "randint"))
+    scaled = ops.floor_divide(bits * (high - low), 1 << 32) + low
+    return scaled.to(dtype or int64)
+
+
+def randperm(n: int) -> Tensor:
+    """Return a random order of ``range(n)``. Runs eagerly only."""
+    if mode.trace is not None:
+        raise TraceError(f"{user_origin()}: randperm inside a compiled function; call it outside")
+    keys = default_generator.bits((n,)).array
+    return Tensor.wrap(np.argsort(keys, kind="stable").astype(np.int64))
+
+
+def check_device(device: Any) -> None:
+    """Accept the CPU; raise RuntimeError for a device that tensors cannot live on."""
+    if device is not None and str(device).split(":")[0] != "cpu":
+        raise RuntimeError(f"device {str(device)!r} is not available: tensors live on 'cpu'")

@@ -1,0 +1,299 @@
+"""Tensor's methods: functions of this room bound under PyTorch's names, and in-place forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinytorch.errors import TraceError
+from tinytorch.ir import types
+from tinytorch.ir.types import DType, broadcast_shapes
+from tinytorch.tracer import functions as f
+from tinytorch.tracer.factories import check_device
+from tinytorch.tracer.indexing import getitem, setitem
+from tinytorch.tracer.mode import mode
+from tinytorch.tracer.number import Number
+from tinytorch.tracer.tensor import Tensor
+
+_SAME_NAME = (
+    "all amax amin any argmax argmin bitwise_not broadcast_to clamp clone contiguous div expand "
+    "flatten flip floor_divide gather index_select logical_and logical_not logical_or "
+    "log_softmax logsumexp masked_fill matmul mean permute reciprocal remainder reshape softmax "
+    "square squeeze std sum transpose unsqueeze var view"
+).split()
+
+
+def _bind() -> None:
+    for name in _SAME_NAME:
+        setattr(Tensor, name, getattr(f, name))
+    for name, function in (f.UNARY | f.BINARY).items():
+        setattr(Tensor, name, function)
+    for name in ("__matmul__", "mm", "bmm"):
+        setattr(Tensor, name, f.matmul)
+    for name, function in _OPERATORS.items():
+        setattr(Tensor, name, function)
+    for name in _IN_PLACE:
+        base = getattr(Tensor, name)
+        setattr(Tensor, f"{name}_", _in_place(name, base))
+    for symbol, name in _AUGMENTED.items():
+        setattr(Tensor, f"__i{symbol}__", getattr(Tensor, f"{name}_"))
+
+
+def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        value = function(self, *args, **kwargs)
+        if value.shape != self.shape:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} doesn't match the broadcast shape "
+                f"{list(value.shape)}"
+            )
+        if not _castable(value.dtype, self.dtype):
+            raise RuntimeError(
+                f"result type {value.dtype.name} can't be cast to the desired output type "
+                f"{self.dtype.name}"
+            )
+        return self.assign(value.to(self.dtype))
+
+    method.__name__ = method.__qualname__ = f"{name}_"
+    method.__doc__ = f"In-place form of ``{name}``."
+    return method
+
+
+def _castable(source: DType, target: DType) -> bool:
+    order = "bif"
+    return order.index(source.kind) <= order.index(target.kind)
+
+
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "__rmatmul__": lambda self, other: f.matmul(other, self),
+    "__floordiv__": f.floor_divide,
+    "__rfloordiv__": lambda self, other: f.floor_divide(other, self),
+    "__mod__": f.remainder,
+    "__rmod__": lambda self, other: f.remainder(other, self),
+    "__and__": f.BINARY["bitwise_and"],
+    "__or__": f.BINARY["bitwise_or"],
+    "__xor__": f.BINARY["bitwise_xor"],
+    "__invert__": f.bitwise_not,
+    "__getitem__": getitem,
+    "__setitem__": setitem,
+}
+_IN_PLACE = (
+    "add sub mul div pow floor_divide remainder abs neg exp log sqrt rsqrt sigmoid tanh relu floor "
+    "ceil round trunc clamp masked_fill square reciprocal sin cos"
+).split()
+_AUGMENTED = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
+              "floordiv": "floor_divide", "mod": "remainder"}  # fmt: skip
+
+
+def method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Bind a function of this file as a method of Tensor."""
+    setattr(Tensor, function.__name__, function)
+    return function
+
+
+@method
+def to(self: Tensor, *args: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """Return the tensor in a dtype (or like another tensor); itself if nothing changes."""
+    for arg in args:
+        if isinstance(arg, DType):
+            dtype = arg
+        elif isinstance(arg, Tensor):
+            dtype = arg.dtype
+        else:
+            device = arg
+    check_device(device)
+    if dtype is None or dtype is self.dtype and not self._type.weak:
+        return self
+    if not isinstance(dtype, DType):
+        raise TypeError(f"dtype must be a tinytorch dtype, got {dtype!r}")
+    return self.converted(dtype)
+
+
+def _caster(dtype: DType) -> Callable[[Tensor], Tensor]:
+    def cast(self: Tensor) -> Tensor:
+        return to(self, dtype)
+
+    cast.__doc__ = f"Return the tensor as {dtype.name}."
+    return cast
+
+
+for _name, _dtype in {"float": types.float32, "double": types.float64, "long": types.int64,
+                      "int": types.int32, "bool": types.bool_, "half": types.float16}.items():  # fmt: skip
+    setattr(Tensor, _name, _caster(_dtype))
+
+
+@method
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """Return the tensor in another's dtype."""
+    return to(self, other.dtype)
+
+
+@method
+def copy_(self: Tensor, src: Tensor) -> Tensor:
+    """Write another tensor's values, broadcast and converted, into this one."""
+    try:
+        fits = broadcast_shapes(self._type.shape, src._type.shape) == self._type.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        raise RuntimeError(
+            f"The size of tensor a {list(self.shape)} must match the size of tensor b "
+            f"{list(src.shape)}"
+        )
+    return self.assign(f.expand(to(src, self.dtype), *self.shape))
+
+
+@method
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Write one number everywhere."""
+    if type(value) is Number:
+        value = value.trace.number_as_tensor(value)
+    source = value if isinstance(value, Tensor) else self.constant(value, shape=())
+    return copy_(self, source)
+
+
+@method
+def zero_(self: Tensor) -> Tensor:
+    """Write zeros everywhere."""
+    return fill_(self, 0)
+
+
+@method
+def addcmul(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """``self + value * tensor1 * tensor2``."""
+    return self + tensor1 * tensor2 * value
+
+
+@method
+def addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """``self + value * tensor1 / tensor2``."""
+    return self + tensor1 / tensor2 * value
+
+
+@method
+def lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """``self + weight * (end - self)``."""
+    return self + (end - self) * weight
+
+
+@method
+def dim(self: Tensor) -> int:
+    """Number of axes."""
+    return self.ndim
+
+
+@method
+def size(self: Tensor, dim: int | None = None) -> Any:
+    """Sizes, or the size of one axis."""
+    return self.shape if dim is None else self.shape[f.axis_of(dim, self.ndim)]
+
+
+@method
+def numel(self: Tensor) -> int:
+    """Number of elements."""
+    return self._type.size
+
+
+@method
+def stride(self: Tensor, dim: int | None = None) -> Any:
+    """Strides in elements, or that of one axis."""
+    return self._strides if dim is None else self._strides[f.axis_of(dim, self.ndim)]
+
+
+@method
+def element_size(self: Tensor) -> int:
+    """Bytes of one element."""
+    return self.dtype.itemsize
+
+
+@method
+def view_as(self: Tensor, other: Tensor) -> Tensor:
+    """The same memory in another tensor's shape."""
+    return f.view(self, tuple(other.shape))
+
+
+@method
+def expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """``expand`` to another tensor's shape."""
+    return f.expand(self, *other.shape)
+
+
+@method
+def cpu(self: Tensor) -> Tensor:
+    """Return the tensor: it lives on the CPU."""
+    return self
+
+
+@method
+def t(self: Tensor) -> Tensor:
+    """Transpose of a matrix."""
+    if self.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
+    return f.transpose(self, 0, 1) if self.ndim == 2 else self
+
+
+def _reversed(self: Tensor) -> Tensor:
+    """A view with the axes reversed."""
+    return f.permute(self, *range(self.ndim - 1, -1, -1))
+
+
+def _swapped(self: Tensor) -> Tensor:
+    """A view with the last two axes swapped."""
+    return f.transpose(self, -2, -1)
+
+
+Tensor.T = property(_reversed)  # type: ignore[attr-defined]
+Tensor.mT = property(_swapped)  # type: ignore[attr-defined]
+
+
+@method
+def __iter__(self: Tensor) -> Any:  # noqa: N807
+    if self.ndim == 0:
+        raise TypeError("iteration over a 0-d tensor")
+    return iter([getitem(self, i) for i in range(len(self))])
+
+
+@method
+def __contains__(self: Tensor, value: Any) -> bool:  # noqa: N807
+    return bool(f.any(f.BINARY["eq"](self, value)))
+
+
+@method
+def __repr__(self: Tensor) -> str:  # noqa: N807
+    extra = "" if self.dtype in _SILENT else f", dtype={self.dtype}"
+    if mode.trace is not None or self._array is None:
+        return f"tensor(<traced {self._type}>)"
+    text = np.array2string(self._array, separator=", ", prefix="tensor(", precision=4)
+    if self.tape is not None:
+        extra += f", grad_fn={self.tape!r}"
+    elif self._requires:
+        extra += ", requires_grad=True"
+    return f"tensor({text}{extra})"
+
+
+_SILENT = (types.float32, types.int64, types.bool_)
+
+
+@method
+def __format__(self: Tensor, spec: str) -> str:  # noqa: N807
+    if self.ndim == 0 and spec:
+        return format(self.item(), spec)
+    return repr(self)
+
+
+@method
+def __deepcopy__(self: Tensor, memo: Any) -> Tensor:  # noqa: N807
+    if mode.trace is not None:
+        raise TraceError("copy.deepcopy of a tensor inside a compiled function; use clone()")
+    if self.tape is not None:
+        raise RuntimeError("Only Tensors created explicitly by the user support the deepcopy protocol")
+    out = Tensor.make(self._type, self.array.copy(), cls=type(self))
+    out._requires = self._requires
+    out._grad = None if self._grad is None else __deepcopy__(self._grad, memo)
+    memo[id(self)] = out
+    return out
+
+
+_bind()

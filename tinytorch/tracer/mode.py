@@ -1,0 +1,120 @@
+"""What holds for the current thread: the active trace, grad mode, the default dtype."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from tinytorch.ir.origin import Origin
+from tinytorch.ir.types import DType, float32
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+class _Mode(threading.local):
+    """Thread-local switches."""
+
+    trace: Any = None
+    grad: bool = True
+    default_dtype: DType = float32
+
+
+mode = _Mode()
+
+
+def get_default_dtype() -> DType:
+    """The dtype of tensors made from Python floats, float32 unless set otherwise."""
+    return mode.default_dtype
+
+
+def set_default_dtype(dtype: DType) -> None:
+    """Set the dtype of tensors made from Python floats; raise TypeError unless it is floating."""
+    if not isinstance(dtype, DType) or not dtype.is_floating_point:
+        raise TypeError(f"only floating-point types are supported as the default, got {dtype}")
+    mode.default_dtype = dtype
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded for ``backward``."""
+    return mode.grad
+
+
+class set_grad_enabled:  # noqa: N801 - PyTorch's name
+    """Switch grad mode; also a context manager that switches it back."""
+
+    def __init__(self, enabled: bool) -> None:
+        self.previous = mode.grad
+        mode.grad = bool(enabled)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *exc: object) -> None:
+        mode.grad = self.previous
+
+
+class _GradContext:
+    """A context manager and decorator that sets grad mode."""
+
+    enabled = True
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        self._previous: list[bool] = []
+        self._function = function
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        if function is not None:
+            return cls()(function)
+        return super().__new__(cls)
+
+    def __enter__(self) -> None:
+        self._previous.append(mode.grad)
+        mode.grad = self.enabled
+
+    def __exit__(self, *exc: object) -> None:
+        mode.grad = self._previous.pop()
+
+    def __call__(self, function: _F) -> _F:
+        """Wrap a function so that it runs in this mode."""
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return cast(_F, run)
+
+
+class no_grad(_GradContext):  # noqa: N801 - PyTorch's name
+    """Do not record operations for ``backward``."""
+
+    enabled = False
+
+
+class enable_grad(_GradContext):  # noqa: N801 - PyTorch's name
+    """Record operations for ``backward`` again, inside ``no_grad``."""
+
+    enabled = True
+
+
+def user_origin(phase: str = "forward") -> Origin | None:
+    """The innermost line of the call stack that is not tinytorch's own."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith(_PACKAGE) and not file.startswith("<"):
+            return Origin(file, frame.f_lineno, phase)
+        if frame.f_back is None:
+            return None
+        frame = frame.f_back
+    return None
+
+
+def is_own_file(file: str) -> bool:
+    """Whether a source file belongs to tinytorch itself."""
+    return file.startswith(_PACKAGE)

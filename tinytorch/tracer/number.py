@@ -1,0 +1,196 @@
+"""Number: a Python number inside a trace that stays a run-time input.
+
+Arguments, learning rates and attributes that are plain ints or floats become Numbers while a
+function is traced. Arithmetic records weak scalar nodes, so the compiled step takes any value.
+A comparison guards its outcome; anything that needs the value itself (``int(n)``, a shape, an
+f-string, ``math.sqrt``) guards the value, so another value traces again.
+
+A Number is no subclass of float: C code would read a subclass's value with no hook. It answers
+``isinstance`` through ``__class__`` instead, and is asked through ``__float__``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from tinytorch.ir import ops
+from tinytorch.ir.op import Op
+from tinytorch.ir.operators import Operators, weak_type
+from tinytorch.ir.types import TensorType
+from tinytorch.tracer.mode import mode
+
+_PYTHON = {
+    "add": "({0} + {1})", "sub": "({0} - {1})", "mul": "({0} * {1})", "div": "({0} / {1})",
+    "pow": "({0} ** {1})", "neg": "(-{0})", "abs": "abs({0})",
+    "floor_divide": "({0} // {1})", "remainder": "({0} % {1})",
+}  # fmt: skip
+
+
+class Number(Operators):
+    """An int or float whose value may differ from call to call.
+
+    ``text`` is a Python expression over the call's numbers that gives the value, ``value`` what it
+    is during this trace.
+    """
+
+    __slots__ = ("node", "text", "trace", "value")
+
+    def __init__(self, trace: Any, node: Any, text: str, value: Any) -> None:
+        self.trace = trace
+        self.node = node
+        self.text = text
+        self.value = value
+
+    @property
+    def __class__(self) -> Any:
+        return type(self.value)
+
+    @__class__.setter
+    def __class__(self, value: Any) -> None:
+        raise TypeError("the class of a traced number cannot be changed")
+
+    @property
+    def type(self) -> TensorType:  # type: ignore[override]
+        """A weak scalar type."""
+        return weak_type(self.value)
+
+    def apply_op(self, op: Op, operands: Sequence[Any], attrs: Any) -> Any:
+        """Record arithmetic: on numbers alone as a Number, with a tensor as a tensor."""
+        for x in operands:
+            if not _is_number(x):
+                if hasattr(x, "apply_op"):
+                    return x.apply_op(op, operands, attrs)
+                raise TypeError(f"unsupported operand for {op.name}: {type(x).__name__}")
+        if op.name not in _PYTHON:
+            return self.trace.number_as_tensor(self).apply_op(op, operands, attrs)
+        text = _PYTHON[op.name].format(*(text_of(x) for x in operands))
+        values = [value_of(x) for x in operands]
+        value = eval(_PYTHON[op.name].format(*(f"_{i}" for i in range(len(values)))),
+                     {f"_{i}": v for i, v in enumerate(values)})  # fmt: skip
+        if isinstance(value, complex) or (isinstance(value, int) and abs(value) >= 1 << 63):
+            return _apply_known(op, operands)
+        return self.trace.number(op, operands, text, value)
+
+    def constant(self, value: Any, shape: Any = None, dtype: Any = None, weak: bool = False) -> Any:
+        """Return a number as a traced constant."""
+        return self.trace.weak_constant(value, tuple(shape or ()), dtype or self.type.dtype, weak)
+
+    def converted(self, dtype: Any, weak: bool = False) -> Any:
+        """Return this number in another dtype."""
+        return self.trace.convert_number(self, dtype, weak)
+
+    def known(self) -> Any:
+        """Return the value itself, guarding that it stays the same."""
+        self.trace.guard_number(self)
+        return self.value
+
+    def _compare(self, symbol: str, other: Any) -> Any:
+        if hasattr(other, "apply_op") and not _is_number(other):
+            return NotImplemented
+        if not _is_number(other):
+            return {"==": False, "!=": True}.get(symbol, NotImplemented)
+        text = f"({self.text} {symbol} {text_of(other)})"
+        return self.trace.guard_predicate(
+            text, eval(f"a {symbol} b", {"a": self.value, "b": value_of(other)})
+        )
+
+    def __eq__(self, other: object) -> Any:
+        return self._compare("==", other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._compare("!=", other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._compare("<", other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._compare("<=", other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._compare(">", other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._compare(">=", other)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return ops.remainder(other, self)
+
+    def __bool__(self) -> bool:
+        return bool(self.trace.guard_predicate(f"bool({self.text})", bool(self.value)))
+
+    def __float__(self) -> float:
+        return float(self.known())
+
+    def __int__(self) -> int:
+        return int(self.known())
+
+    def __index__(self) -> int:
+        if not isinstance(self.value, int):
+            raise TypeError("'float' object cannot be interpreted as an integer")
+        return int(self.known())
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return round(self.known(), digits) if digits is not None else round(self.known())
+
+    def __trunc__(self) -> int:
+        return math.trunc(self.known())
+
+    def __floor__(self) -> int:
+        return math.floor(self.known())
+
+    def __ceil__(self) -> int:
+        return math.ceil(self.known())
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(self.known())
+
+    def __repr__(self) -> str:
+        return repr(self.known())
+
+    def __str__(self) -> str:
+        return str(self.known())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.known(), spec)
+
+    def is_integer(self) -> bool:
+        """Whether the value is a whole number."""
+        return float(self.known()).is_integer()
+
+
+def _is_number(x: Any) -> bool:
+    return type(x) is Number or isinstance(x, bool | int | float)
+
+
+def text_of(x: Any) -> str:
+    """Python expression of a Number or a plain number."""
+    return x.text if type(x) is Number else repr(x)
+
+
+def value_of(x: Any) -> Any:
+    """Value of a Number or a plain number, without a guard."""
+    return x.value if type(x) is Number else x
+
+
+def _apply_known(op: Op, operands: Sequence[Any]) -> Any:
+    """Fall back to the values themselves where a result has no 64-bit form."""
+    values = [x.known() if type(x) is Number else x for x in operands]
+    return eval(_PYTHON[op.name].format(*(f"_{i}" for i in range(len(values)))),
+                {f"_{i}": v for i, v in enumerate(values)})  # fmt: skip
+
+
+__all__ = ["Number", "mode", "text_of", "value_of"]

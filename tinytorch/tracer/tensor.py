@@ -1,0 +1,531 @@
+"""Tensor: a view on a Storage, with PyTorch's surface.
+
+Outside a trace a tensor holds a numpy array and ops run at once. Inside a trace a tensor made by
+the trace holds no memory: its Storage stands for the current value in the graph under
+construction, and a view is its base plus a chain of movement ops, derived again after a write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinytorch.errors import TraceError
+from tinytorch.ir import ops
+from tinytorch.ir.op import Op
+from tinytorch.ir.operators import Operators, matched, needs_matching
+from tinytorch.ir.types import DType, TensorType, from_numpy_dtype
+from tinytorch.tracer.mode import mode, no_grad, user_origin
+from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
+from tinytorch.tracer.tape import Saved, TapeNode, evaluate_arrays, pull_back
+
+TRACED = TapeNode(ops.detach, {}, (), (), None)
+"""Stands in as the history of a tensor computed inside a trace."""
+FREED = TapeNode(ops.mul, {}, (), (), None)
+"""History of a result whose backward pass already ran inside a compiled call."""
+FREED.freed = True
+
+_new = object.__new__
+
+
+class Tensor(Operators):
+    """A multi-dimensional array that can record how it was computed.
+
+    Made by ``tinytorch.tensor`` and the other factories, never directly.
+    """
+
+    __slots__ = ("__weakref__", "_array", "_base", "_chain", "_grad", "_memo", "_requires",
+                 "_storage", "_strides", "_tape", "_tape_version", "_type")  # fmt: skip
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise TypeError("use tinytorch.tensor(data) to make a tensor")
+
+    @staticmethod
+    def make(
+        type: TensorType, array: np.ndarray | None, storage: Storage | None = None,
+        strides: tuple[int, ...] | None = None, cls: Any = None,
+    ) -> Tensor:  # fmt: skip
+        """Build a tensor on an array (or, inside a trace, on none)."""
+        self = _new(cls or Tensor)
+        self._type = type
+        self._array = array
+        self._storage = Storage(array) if storage is None else storage
+        self._strides = contiguous_strides(type.shape) if strides is None else strides
+        self._base = None
+        self._chain = ()
+        self._requires = False
+        self._grad = None
+        self._tape = None
+        self._tape_version = 0
+        self._memo = None
+        return self
+
+    @staticmethod
+    def wrap(array: np.ndarray) -> Tensor:
+        """Build a tensor on a numpy array without a copy."""
+        type = TensorType(from_numpy_dtype(array.dtype), array.shape)
+        item = max(1, array.itemsize)
+        return Tensor.make(type, array, None, tuple(s // item for s in array.strides))
+
+    # ------------------------------------------------------------ properties
+
+    @property
+    def type(self) -> TensorType:  # type: ignore[override]
+        """dtype and shape as the compiler sees them."""
+        return self._type
+
+    @property
+    def shape(self) -> Size:
+        """Sizes of the axes."""
+        return Size(self._type.shape)
+
+    @property
+    def dtype(self) -> DType:
+        """Element type."""
+        return self._type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self._type.shape)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether the tensor was made by the user rather than by a recorded op."""
+        return self.tape is None
+
+    @property
+    def tape(self) -> TapeNode | None:
+        """How the tensor was computed; a view of a tensor written to since derives it again."""
+        base = self._base
+        if base is not None and self._tape_version != self._storage.tape_version:
+            self._tape_version = self._storage.tape_version
+            if mode.trace is None and base.tape is not None:
+                self._tape = apply_chain(base, self._chain)._tape
+        return self._tape
+
+    grad_fn = tape
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ``backward`` accumulates into, or flows through, this tensor."""
+        if self._requires or self.tape is not None:
+            return True
+        base = self._base
+        return base is not None and base._array is None and base.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Switch recording on or off; only floating-point leaves can require gradients."""
+        if requires_grad and not self.dtype.is_floating_point:
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        if not self.is_leaf:
+            if requires_grad:
+                return self
+            raise RuntimeError("you can only change requires_grad flags of leaf variables.")
+        if mode.trace is not None:
+            mode.trace.set_requires_grad(self, bool(requires_grad))
+        else:
+            self._requires = bool(requires_grad)
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient accumulated by ``backward``, or None."""
+        return self._grad if mode.trace is None else mode.trace.get_grad(self)
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"assigned grad must be a Tensor or None, got {type(value)}")
+            if value.shape != self.shape:
+                raise RuntimeError(
+                    f"assigned grad has data of a different size: {value.shape} for {self.shape}"
+                )
+        if mode.trace is None:
+            self._grad = value
+        else:
+            mode.trace.set_grad(self, value)
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory without history."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        with no_grad():
+            self.assign(value.detach())
+
+    @property
+    def array(self) -> np.ndarray:
+        """The numpy array; raises TraceError for a tensor that belongs to a trace."""
+        if self._array is None:
+            raise foreign(self)
+        return self._array
+
+    # -------------------------------------------------------------- dispatch
+
+    def apply_op(self, op: Op, operands: Sequence[Any], attrs: Any) -> Any:
+        """Run an op now, or record it if a trace is active."""
+        if needs_matching(op):
+            operands = matched(op, operands, mode.default_dtype)
+        if mode.trace is not None:
+            return mode.trace.record(op, operands, attrs)
+        return run_eager(op, operands, attrs)
+
+    def constant(
+        self, value: Any, shape: Any = None, dtype: Any = None, weak: bool = False
+    ) -> Tensor:
+        """Return a number as a tensor, by default of this tensor's shape and dtype."""
+        shape = self._type.shape if shape is None else tuple(shape)
+        dtype = dtype or self._type.dtype
+        if mode.trace is not None:
+            return mode.trace.constant(value, shape, dtype)
+        with np.errstate(all="ignore"):
+            return Tensor.wrap(np.broadcast_to(np.asarray(value).astype(dtype.numpy), shape))
+
+    def view_as_op(self, op: Op, attrs: Any, strides: tuple[int, ...]) -> Tensor:
+        """Apply a movement op as a view: same storage, other strides."""
+        inferred = op.infer((self._type,), attrs)
+        if mode.trace is not None:
+            return mode.trace.view(self, op, attrs, inferred, strides)
+        array = op.eager(self.array, **attrs)
+        view = Tensor.make(inferred, array, self._storage, strides)
+        view._base = self if self._base is None else self._base
+        view._chain = (*self._chain, (op, attrs))
+        view._tape_version = self._storage.tape_version
+        if mode.grad and self.requires_grad:
+            view._tape = _record(op, attrs, (self,), array)
+        return view
+
+    # --------------------------------------------------------------- writing
+
+    def assign(self, value: Tensor) -> Tensor:
+        """Write a value of this shape and dtype in place; views and bases see it."""
+        if mode.trace is not None:
+            mode.trace.write(self, value)
+            return self
+        root = self if self._base is None else self._base
+        if mode.grad and root._requires:
+            what = "a leaf Variable" if root is self else "a view of a leaf Variable"
+            raise RuntimeError(f"{what} that requires grad is being used in an in-place operation.")
+        if not self.array.flags.writeable:
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to "
+                "a single memory location. Please clone() the tensor before performing the operation."
+            )
+        recording = mode.grad and (self.requires_grad or value.requires_grad)
+        if recording and self._base is not None:
+            updated = write_back(root, self._chain, value)
+            np.copyto(root.array, updated.array)
+            root._tape = updated.tape
+        else:
+            np.copyto(self.array, value.array)
+            if recording:
+                root._tape = value.tape or _record(ops.detach, {"label": 0}, (value,), value.array)
+        self._storage.version += 1
+        if recording:
+            self._storage.tape_version += 1
+            root._tape_version = self._storage.tape_version
+        return self
+
+    # -------------------------------------------------------------- autograd
+
+    def backward(
+        self, gradient: Tensor | None = None, retain_graph: bool | None = None,
+        create_graph: bool = False,
+    ) -> None:  # fmt: skip
+        """Accumulate the gradient of this tensor into ``grad`` of every leaf it depends on.
+
+        ``gradient`` is the cotangent, of this tensor's shape; it may be left out for one element.
+        Raises RuntimeError for a tensor without history, for a non-scalar without a seed, and for
+        a second pass over a graph that was freed.
+        """
+        seed = seed_for(self, gradient)
+        retain = create_graph if retain_graph is None else retain_graph
+        if mode.trace is not None:
+            mode.trace.backward(self, seed, retain, create_graph)
+            return
+        tape = self.tape
+        root: Any = tape if tape is not None else _leaf_value(self)
+        pairs = run_pull_back(root, seed, None, retain, create_graph)
+        for leaf, g in pairs:
+            if g is not None:
+                accumulate(leaf, g, create_graph)
+
+    def detach(self) -> Tensor:
+        """Return the same memory without history."""
+        if mode.trace is not None:
+            return mode.trace.detach(self)
+        out = Tensor.make(self._type, self.array, self._storage, self._strides)
+        out._base, out._chain = self, ()
+        return out
+
+    # --------------------------------------------------------------- reading
+
+    def numpy(self) -> np.ndarray:
+        """Return the values as a numpy array that shares this tensor's memory."""
+        if mode.trace is not None or self._array is None:
+            raise concrete(self, "numpy()", "keep the computation in tinytorch ops")
+        if self.requires_grad:
+            raise RuntimeError(
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead."
+            )
+        return self._array
+
+    def item(self) -> Any:
+        """Return the single element as a Python number; raise RuntimeError if there are more."""
+        if self._type.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {self._type.size} elements cannot be converted to Scalar"
+            )
+        if mode.trace is not None or self._array is None:
+            raise concrete(self, "a Python number", "return the tensor and read it outside")
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """Return nested lists of Python numbers."""
+        if mode.trace is not None or self._array is None:
+            raise concrete(self, "tolist()", "return the tensor and read it outside")
+        return self._array.tolist()
+
+    def __bool__(self) -> bool:
+        if self._type.size != 1:
+            raise RuntimeError(
+                "Boolean value of Tensor with more than one value is ambiguous"
+                if self._type.size
+                else "Boolean value of Tensor with no values is ambiguous"
+            )
+        if mode.trace is not None or self._array is None:
+            raise concrete(
+                self, "a Python bool (if, while, and, or, not)",
+                "choose values with tinytorch.where(condition, a, b)",
+            )  # fmt: skip
+        return bool(self._array.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind != "i" or self._type.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __len__(self) -> int:
+        if not self._type.shape:
+            raise TypeError("len() of a 0-d tensor")
+        return int(self._type.shape[0])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("tensors are not pickled: save t.numpy() with numpy.savez")
+
+    __hash__ = object.__hash__
+
+    def is_contiguous(self) -> bool:
+        """Whether elements lie in row-major order without gaps."""
+        return is_contiguous(self._type.shape, self._strides)
+
+
+class Size(tuple[Any, ...]):
+    """Sizes of a tensor's axes: a tuple with ``numel``."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Number of elements."""
+        total = 1
+        for size in self:
+            total *= size
+        return total
+
+    def __repr__(self) -> str:
+        return f"tinytorch.Size({list(self)})"
+
+
+# ------------------------------------------------------------------- errors
+
+
+def concrete(tensor: Tensor, wanted: str, remedy: str) -> TraceError:
+    """The error for asking a traced tensor for its value."""
+    return TraceError(
+        f"{user_origin()}: a traced tensor of {tensor._type} has no value yet, so it cannot become "
+        f"{wanted}; {remedy}"
+    )
+
+
+def foreign(tensor: Tensor) -> TraceError:
+    """The error for a tensor that belongs to a trace that has ended, or to another one."""
+    return TraceError(
+        f"{user_origin()}: this tensor of {tensor._type} belongs to another trace: it has no value "
+        "outside the compiled function that made it; return it from that function instead"
+    )
+
+
+def refuse_number(value: Any) -> NoReturn:
+    """Raise the error for a value that is neither tensor nor number."""
+    raise TypeError(f"expected a tensor or a number, got {type(value).__name__}")
+
+
+# -------------------------------------------------------------------- eager
+
+
+def run_eager(op: Op, operands: Sequence[Any], attrs: Any) -> Tensor:
+    """Run an op with its numpy rule; link the result to its operands if a gradient is wanted."""
+    for x in operands:
+        if not isinstance(x, Tensor):
+            refuse_number(x)
+    inferred = op.infer(tuple(x._type for x in operands), attrs)
+    result = np.asarray(op.eager(*(x.array for x in operands), **attrs))
+    if result.dtype != inferred.dtype.numpy:
+        result = result.astype(inferred.dtype.numpy)
+    if op.family == "movement" and op is not ops.broadcast_to:
+        result = np.array(result, order="C")  # numpy may hand out a view; this is a value
+    elif not result.flags.c_contiguous and op is not ops.broadcast_to:
+        result = np.ascontiguousarray(result)
+    out = Tensor.make(inferred, result)
+    if op is ops.broadcast_to:
+        out._strides = tuple(s // result.itemsize for s in result.strides)
+    if (
+        mode.grad and op.vjp is not None and inferred.dtype.is_floating_point
+        and any(x.requires_grad for x in operands)
+    ):  # fmt: skip
+        out._tape = _record(op, attrs, operands, result)
+    return out
+
+
+def _leaf_value(x: Tensor) -> Saved:
+    return Saved(x.array, x._storage, x._type, x if x._requires and x._tape is None else None)
+
+
+def _record(op: Op, attrs: Any, operands: Sequence[Any], output: Any) -> TapeNode:
+    parents = tuple(x.tape for x in operands)
+    return TapeNode(op, attrs, parents, tuple(_leaf_value(x) for x in operands), output)
+
+
+def apply_chain(value: Any, chain: Sequence[tuple[Op, Any]]) -> Any:
+    """Apply movement ops in order."""
+    for op, attrs in chain:
+        value = op(value, **attrs)
+    return value
+
+
+def write_back(value: Any, chain: Sequence[tuple[Op, Any]], new: Any) -> Any:
+    """Return ``value`` with the part seen through a chain of views replaced by ``new``.
+
+    Works on any handle: the functional meaning of a write through a view.
+    """
+    levels = [value]
+    for op, attrs in chain:
+        levels.append(op(levels[-1], **attrs))
+    for (op, attrs), outer in zip(reversed(chain), reversed(levels[:-1]), strict=True):
+        if op is ops.reshape:
+            new = ops.reshape(new, shape=outer.type.shape)
+        elif op is ops.permute:
+            new = ops.permute(new, order=ops.inverse(attrs["order"]))
+        elif op is ops.flip:
+            new = ops.flip(new, axes=attrs["axes"])
+        elif op is ops.slice_:
+            new = ops.update_slice(outer, new, starts=attrs["starts"], steps=attrs["steps"])
+        else:
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to "
+                "a single memory location. Please clone() the tensor before performing the operation."
+            )
+    return new
+
+
+def seed_for(tensor: Tensor, gradient: Any) -> Tensor:
+    """Check the start of a backward pass; return the cotangent to start from."""
+    if not tensor.requires_grad:
+        raise RuntimeError(
+            "element 0 of tensors does not require grad and does not have a grad_fn"
+        )
+    if gradient is None:
+        if tensor._type.size != 1:
+            raise RuntimeError(
+                "grad can be implicitly created only for scalar outputs, got shape "
+                f"{list(tensor.shape)}; pass gradient="
+            )
+        return tensor.constant(1)
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"gradient must be a Tensor, got {type(gradient).__name__}")
+    if gradient.shape != tensor.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output has a shape of {list(gradient.shape)} and output has "
+            f"a shape of {list(tensor.shape)}."
+        )
+    return gradient
+
+
+def run_pull_back(
+    root: Any, seed: Tensor, targets: Any, retain: bool, create_graph: bool
+) -> list[tuple[Any, Any]]:
+    """Run a backward pass; cotangents come as tensors, with history if ``create_graph``."""
+    if not create_graph:
+        pairs = pull_back(root, seed.array, targets, evaluate_arrays, retain, seed._type)
+        return [(t, None if g is None else Tensor.wrap(np.array(g))) for t, g in pairs]
+    return pull_back(root, seed, targets, evaluate_tensors, retain, seed._type)
+
+
+def evaluate_tensors(recording: Any, wanted: list[Any]) -> list[Tensor]:
+    """Evaluate nodes by tensor ops, so that the results can be differentiated again."""
+    handles: dict[Any, Tensor] = {}
+
+    def known(node: Any) -> Tensor:
+        if node not in handles:
+            value = recording.known[node]
+            tape = recording.tape_of.get(node)
+            saved = recording.saved.get(node)
+            if isinstance(value, Tensor):
+                handles[node] = value
+            elif saved is not None and saved.leaf is not None:
+                handles[node] = saved.leaf
+            else:
+                handles[node] = Tensor.make(node.type, value, saved.storage if saved else None)
+                handles[node]._tape = tape
+        return handles[node]
+
+    order, seen = [], set(recording.known)
+    stack = [(n, False) for n in wanted]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((n, False) for n in node.inputs)
+    for node in order:
+        if node.inputs:
+            operands = [handles[n] if n in handles else known(n) for n in node.inputs]
+            handles[node] = node.op(*operands, **node.attrs)
+        else:
+            handles[node] = Tensor.wrap(np.array(node.op.eager(**node.attrs)))
+    return [known(n) for n in wanted]
+
+
+def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
+    """Add a gradient into ``leaf.grad``, in place where one is there, as PyTorch does."""
+    current = leaf.grad
+    if current is None:
+        leaf.grad = g
+    elif create_graph:
+        leaf.grad = current + g
+    else:
+        with no_grad():
+            current.assign(current + g)

@@ -1,0 +1,386 @@
+"""Trace: records one run of the user's function as a Graph.
+
+A trace owns the graph, the current value of every storage it has seen, the tensors it captured
+(each becomes an input; if written to, a state with an update), the run-time numbers, and an
+overlay of ``.grad`` attributes. Nothing of the user's is changed while it records: an exception
+inside the traced function leaves no half-made state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinytorch.errors import TraceError
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.op import Op
+from tinytorch.ir.operators import matched, needs_matching, weak_type
+from tinytorch.ir.types import DType, TensorType
+from tinytorch.passes.graph.autodiff import vjp
+from tinytorch.tracer.mode import mode, no_grad, user_origin
+from tinytorch.tracer.number import Number
+from tinytorch.tracer.storage import Storage, contiguous_strides
+from tinytorch.tracer.tensor import TRACED, Tensor, accumulate, foreign, write_back
+
+
+def region(tensor: Tensor) -> tuple[int, ...]:
+    """What tells one piece of memory from another: storage, first byte, strides and shape."""
+    array = tensor.array
+    return (
+        id(tensor._storage), array.__array_interface__["data"][0], *array.shape, -1, *array.strides,
+    )  # fmt: skip
+
+
+class Trace:
+    """The recording of one call."""
+
+    def __init__(self, name: str, default_dtype: DType) -> None:
+        self.graph = Graph(name)
+        self.graph.default_dtype = default_dtype
+        self.captures: list[tuple[Node, Tensor]] = []
+        self.numbers: list[tuple[Node, Number]] = []
+        self.predicates: dict[str, Any] = {}
+        self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.grads_read: dict[int, tuple[Tensor, Tensor | None]] = {}
+        self.freed: set[Node] = set()
+        self.random_state: Tensor | None = None
+        self.random_offset = 0
+        self._values: dict[Any, Node] = {}
+        self._inputs: dict[Any, Node] = {}
+        self._owned: dict[int, Storage] = {}
+        self._leaves: dict[int, tuple[Tensor, list[Node]]] = {}
+        self._labels = 0
+        self._requires: dict[int, Tensor] = {}
+
+    # ------------------------------------------------------------- recording
+
+    def record(self, op: Op, operands: Sequence[Any], attrs: Any) -> Any:
+        """Add a node for an op on tensors (and Numbers) and return a traced tensor."""
+        self.graph.origin = user_origin(self.phase)
+        tensors = [self.number_as_tensor(x) if type(x) is Number else x for x in operands]
+        nodes = [self.node_of(x) for x in tensors]
+        node = self.graph.add(op, nodes, **attrs)
+        return self._wrap(op, node, tensors, nodes)
+
+    @property
+    def phase(self) -> str:
+        """Phase of the step that new nodes belong to."""
+        return "forward" if mode.grad else "update"
+
+    def _wrap(self, op: Op, node: Node, tensors: list[Tensor], nodes: list[Node]) -> Tensor:
+        depends = (
+            op.vjp is not None and node.type.dtype.is_floating_point
+            and any(x.requires_grad for x in tensors)
+        )  # fmt: skip
+        if depends and mode.grad:
+            for x, n in zip(tensors, nodes, strict=True):
+                self._note_leaf(x, n)
+            out = self.tensor(node)
+            out._tape = TRACED
+            return out
+        return self.tensor(self.graph.add(ops.detach, [node], label=0) if depends else node)
+
+    def tensor(self, node: Node) -> Tensor:
+        """Return a fresh traced tensor with a node as its value."""
+        storage = Storage(None)
+        self._owned[id(storage)] = storage
+        self._values[id(storage)] = node
+        type = node.type
+        if type.weak:
+            type = TensorType(type.dtype, type.shape)
+        return Tensor.make(type, None, storage)
+
+    def constant(self, value: Any, shape: Any, dtype: DType) -> Tensor:
+        """Return a traced constant."""
+        return self.tensor(self.graph.constant(value, shape, dtype))
+
+    def _note_leaf(self, x: Tensor, node: Node) -> None:
+        root = x if x._base is None else x._base
+        if root._requires or (root._array is not None and root.requires_grad):
+            self._leaves.setdefault(id(root), (root, []))
+            nodes = self._leaves[id(root)][1]
+            base = node if root is x else self.node_of(root)
+            if base not in nodes:
+                nodes.append(base)
+
+    # ---------------------------------------------------------------- values
+
+    def node_of(self, x: Any) -> Node:
+        """The node that holds a tensor's current value; captures a tensor from outside."""
+        if not isinstance(x, Tensor):
+            raise TypeError(f"expected a tensor or a number, got {type(x).__name__}")
+        base = x._base
+        if base is not None and self._is_traced_view(x):
+            base_node = self.node_of(base)
+            if x._memo is not None and x._memo[0] is base_node:
+                return x._memo[1]
+            node = base_node
+            for op, attrs in x._chain:
+                node = self.graph.add(op, [node], **attrs)
+            x._memo = (base_node, node)
+            return node
+        if x._array is None:
+            node_or_none = self._values.get(id(x._storage))
+            if node_or_none is None or id(x._storage) not in self._owned:
+                raise foreign(x)
+            return node_or_none
+        key = region(x)
+        if key not in self._values:
+            self.capture(x)
+        return self._values[key]
+
+    @staticmethod
+    def _is_traced_view(x: Tensor) -> bool:
+        return x._array is None and x._base is not None
+
+    def capture(self, x: Tensor, name: str = "") -> Node:
+        """Make an outside tensor an input of the graph; views of one region share one."""
+        key = region(x)
+        node = self._inputs.get(key)
+        if node is None:
+            node = self.graph.add_input(x._type, name or f"t{len(self.captures)}")
+            self._inputs[key] = node
+            self._values[key] = node
+            self.captures.append((node, x))
+        return node
+
+    def value_of_capture(self, x: Tensor) -> Node:
+        """Current value of a captured tensor's memory."""
+        return self._values[region(x)]
+
+    def view(
+        self, x: Tensor, op: Op, attrs: Any, type: TensorType, strides: tuple[int, ...]
+    ) -> Tensor:
+        """Return a traced view: the base's storage seen through one more movement op."""
+        self.graph.origin = user_origin(self.phase)
+        source = self.node_of(x)
+        node = self.graph.add(op, [source], **attrs)
+        traced = self._is_traced_view(x)
+        out = Tensor.make(type, None, x._storage, strides)
+        out._base = x._base if traced else x
+        out._chain = (*(x._chain if traced else ()), (op, attrs))
+        out._memo = (self.node_of(out._base), node)
+        if x.requires_grad and type.dtype.is_floating_point:
+            if mode.grad:
+                self._note_leaf(x, source)
+                out._tape = TRACED
+            else:
+                return self.tensor(self.graph.add(ops.detach, [node], label=0))
+        return out
+
+    def detach(self, x: Tensor) -> Tensor:
+        """Return a value without history. Writes to it do not reach the original here."""
+        node = self.node_of(x)
+        self.graph.origin = user_origin(self.phase)
+        return self.tensor(self.graph.add(ops.detach, [node], label=0))
+
+    # --------------------------------------------------------------- writing
+
+    def write(self, x: Tensor, value: Tensor) -> None:
+        """Give a tensor's storage a new value; a write through a view updates the base."""
+        self.graph.origin = user_origin(self.phase)
+        root = x if not self._is_traced_view(x) else x._base
+        leaf = root._requires and root._tape is None
+        if leaf and mode.grad:
+            what = "a leaf Variable" if root is x else "a view of a leaf Variable"
+            raise RuntimeError(f"{what} that requires grad is being used in an in-place operation.")
+        flows = mode.grad and (value.requires_grad or root.requires_grad)
+        if flows and root._array is not None:
+            raise TraceError(
+                f"{user_origin()}: a tensor from outside the compiled function ({root._type}) would "
+                "receive a value that carries gradients; write value.detach() instead"
+            )
+        chain = x._chain if root is not x else ()
+        if root._tape is not None and not mode.grad and chain:
+            raise TraceError(
+                f"{user_origin()}: a write under no_grad through a view of a tensor with history; "
+                "use tinytorch.where or write outside no_grad"
+            )
+        new = value if not chain else write_back(_base_handle(self, root), chain, value)
+        node = self.node_of(new)
+        if leaf or (value.requires_grad and not mode.grad):
+            node = self.graph.add(ops.detach, [node], label=self.label())
+        if root._array is not None:
+            if not root.array.flags.writeable:
+                raise RuntimeError("cannot write to a tensor on read-only memory")
+            self.node_of(root)
+            self._values[region(root)] = node
+        else:
+            self._values[id(root._storage)] = node
+            if flows and not leaf:
+                root._tape = TRACED
+
+    def label(self) -> int:
+        """A number that keeps leaves with equal values apart."""
+        self._labels += 1
+        return self._labels
+
+    def set_requires_grad(self, x: Tensor, value: bool) -> None:
+        """Make a tensor of this trace a leaf of its own; refuse to change one from outside."""
+        if x._array is not None:
+            if x._requires != value:
+                raise TraceError(
+                    f"{user_origin()}: requires_grad of a tensor from outside cannot change inside "
+                    "a compiled function; set it before the call"
+                )
+            return
+        if value and not x._requires:
+            node = self.graph.add(ops.detach, [self.node_of(x)], label=self.label())
+            self._values[id(x._storage)] = node
+            if x._base is not None:
+                x._base, x._chain = None, ()
+                x._storage = Storage(None)
+                self._owned[id(x._storage)] = x._storage
+                self._values[id(x._storage)] = node
+        x._requires = value
+
+    # --------------------------------------------------------------- numbers
+
+    def add_number(self, value: Any, name: str, text: str) -> Number:
+        """Add a run-time number as an input of the graph."""
+        number = Number(self, None, text, value)
+        number.node = self.graph.add_input(weak_type(value), name)
+        self.numbers.append((number.node, number))
+        return number
+
+    def number(self, op: Op, operands: Sequence[Any], text: str, value: Any) -> Any:
+        """Record arithmetic on numbers."""
+        handles = matched(op, operands, mode.default_dtype) if needs_matching(op) else operands
+        node = self.graph.add(op, [x.node for x in handles])
+        if (node.type.dtype.kind == "f") != isinstance(value, float):
+            return type(value)(eval_known(operands, op, value))
+        return Number(self, node, text, value)
+
+    def weak_constant(self, value: Any, shape: Any, dtype: DType, weak: bool) -> Any:
+        """Return a constant beside a Number: weak among numbers, a tensor beside tensors."""
+        if not weak:
+            return self.constant(value, shape, dtype)
+        node = self.graph.constant(value, (), dtype, weak=True)
+        return Number(self, node, repr(value), dtype.numpy.type(value).item())
+
+    def convert_number(self, number: Number, dtype: DType, weak: bool) -> Any:
+        """Cast a Number."""
+        if not weak:
+            return ops.cast(self.number_as_tensor(number), dtype=dtype)
+        node = self.graph.add(ops.cast, [number.node], dtype=dtype, weak=True)
+        kind = {"b": bool, "i": int, "f": float}[dtype.kind]
+        return Number(self, node, f"{kind.__name__}({number.text})", kind(number.value))
+
+    def number_as_tensor(self, number: Number) -> Tensor:
+        """Return a Number as a 0-d tensor that still promotes like a Python number."""
+        if number.trace is not self:
+            raise TraceError(f"{user_origin()}: a number from another trace")
+        out = self.tensor(number.node)
+        out._type = number.node.type
+        return out
+
+    def guard_predicate(self, text: str, outcome: Any) -> Any:
+        """Note that a comparison must come out the same."""
+        self.predicates[text] = outcome
+        return outcome
+
+    def guard_number(self, number: Number) -> None:
+        """Note that a number must keep its value."""
+        self.predicates[number.text] = number.value
+
+    # ---------------------------------------------------------------- random
+
+    def random_bits(self, state: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Draw from a generator: each call site owns a range of counters."""
+        self.random_state = state
+        node = self.node_of(state)
+        self.graph.origin = user_origin(self.phase)
+        bits = self.graph.add(ops.random_bits, [node], shape=shape, offset=self.random_offset)
+        self.random_offset += int(np.prod(shape, dtype=np.int64))
+        return self.tensor(bits)
+
+    def reseed(self) -> None:
+        """Refuse: the generator's state belongs to the outside of the trace."""
+        raise TraceError(f"{user_origin()}: manual_seed inside a compiled function; call it outside")
+
+    # -------------------------------------------------------------- autograd
+
+    def get_grad(self, x: Tensor) -> Tensor | None:
+        """``x.grad`` as this trace sees it."""
+        if id(x) in self.grads:
+            return self.grads[id(x)][1]
+        if x._array is None:
+            return x._grad
+        self.grads_read[id(x)] = (x, x._grad)
+        return x._grad
+
+    def set_grad(self, x: Tensor, value: Tensor | None) -> None:
+        """Assign ``x.grad`` for this trace; it becomes real when the call ends."""
+        if x._array is None:
+            x._grad = value
+        else:
+            self.grads[id(x)] = (x, value)
+
+    def backward(self, x: Tensor, seed: Tensor, retain: bool, create_graph: bool) -> None:
+        """Differentiate inside the graph and accumulate into the leaves' grads."""
+        root = self.node_of(x)
+        self._note_leaf(x, root)
+        leaves = list(self._leaves.values())
+        nodes = [n for _, group in leaves for n in group]
+        found = iter(self._vjp(root, self.node_of(seed), nodes, retain))
+        for leaf, group in leaves:
+            total: Node | None = None
+            for g in [next(found) for _ in group]:
+                if g is not None:
+                    total = g if total is None else self.graph.add(ops.add, [total, g])
+            if total is not None:
+                if leaf._array is not None and leaf.tape is not None:
+                    raise TraceError(
+                        f"{user_origin()}: backward would flow into a tensor computed outside the "
+                        "compiled function; call backward outside, or pass it detached"
+                    )
+                accumulate(leaf, self._cotangent(total, create_graph), create_graph)
+
+    def gradients(
+        self, x: Tensor, seed: Tensor, targets: Sequence[Tensor], retain: bool, create_graph: bool
+    ) -> list[Tensor | None]:
+        """``autograd.grad`` inside the graph."""
+        nodes = [self.node_of(t) for t in targets]
+        found = self._vjp(self.node_of(x), self.node_of(seed), nodes, retain)
+        return [None if g is None else self._cotangent(g, create_graph) for g in found]
+
+    def _vjp(self, root: Node, seed: Node, wrt: list[Node], retain: bool) -> list[Node | None]:
+        if root in self.freed:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time (or directly access saved "
+                "tensors after they have already been freed). Specify retain_graph=True if you "
+                "need to backward through the graph a second time."
+            )
+        self.graph.origin = user_origin("backward")
+        found = vjp(self.graph, [root], [seed], wrt)
+        if not retain:
+            self.freed.add(root)
+        return found
+
+    def _cotangent(self, node: Node, create_graph: bool) -> Tensor:
+        if create_graph:
+            out = self.tensor(node)
+            out._tape = TRACED
+            return out
+        return self.tensor(self.graph.add(ops.detach, [node], label=0))
+
+
+def _base_handle(trace: Trace, root: Tensor) -> Tensor:
+    """A fresh tensor with the base's current value, to write through a view functionally."""
+    handle = trace.tensor(trace.node_of(root))
+    handle._tape, handle._requires = root._tape, root._requires
+    return handle
+
+
+def eval_known(operands: Sequence[Any], op: Op, value: Any) -> Any:
+    """Guard the operands of arithmetic whose result's kind depends on their values."""
+    for x in operands:
+        if type(x) is Number:
+            x.known()
+    return value
+
+
+__all__ = ["Trace", "contiguous_strides", "no_grad", "region"]

@@ -29,6 +29,7 @@ from tinytorch.runtime.prelude.arithmetic import (
     relu,
     remainder,
     round,
+    round_even,
     rsqrt,
     select,
     sign,
@@ -36,9 +37,12 @@ from tinytorch.runtime.prelude.arithmetic import (
     sum_step,
     trunc,
 )
-from tinytorch.runtime.prelude.exponential import erf, exp, sigmoid, tanh
+from tinytorch.runtime.prelude.exponential import cosh, erf, exp, exp2, expm1, sigmoid, sinh, tanh
+from tinytorch.runtime.prelude.half import float_to_half, half_to_float
 from tinytorch.runtime.prelude.intrinsic import INTRINSICS, Intrinsic
-from tinytorch.runtime.prelude.logarithm import log
+from tinytorch.runtime.prelude.logarithm import log, log1p, log2
+from tinytorch.runtime.prelude.power import pow
+from tinytorch.runtime.prelude.random import random_bits, random_bits_array
 from tinytorch.runtime.prelude.trigonometric import acos, asin, atan, atan2, cos, sin, tan
 
 __all__ = [
@@ -52,30 +56,42 @@ __all__ = [
     "ceil",
     "copysign",
     "cos",
+    "cosh",
     "erf",
     "exp",
+    "exp2",
+    "expm1",
     "fabs",
+    "float_to_half",
     "floor",
     "floor_divide",
     "fma",
     "fmod",
+    "half_to_float",
     "isfinite",
     "isinf",
     "isnan",
     "log",
+    "log1p",
+    "log2",
     "max_step",
     "maximum",
     "min_step",
     "minimum",
+    "pow",
     "prelude_hash",
+    "random_bits",
+    "random_bits_array",
     "relu",
     "remainder",
     "round",
+    "round_even",
     "rsqrt",
     "select",
     "sigmoid",
     "sign",
     "sin",
+    "sinh",
     "sqrt",
     "sum_step",
     "tan",

@@ -127,9 +127,12 @@ def trunc(x: Any) -> Any:
 
 
 @intrinsic("biuf")
-def round(x: Any) -> Any:
+def round_even(x: Any) -> Any:
     """The nearest integer, halves to even; integers are returned as they are."""
     return primitive.rint(x) if x.dtype.kind == "f" else x
+
+
+round = round_even
 
 
 # ----------------------------------------------------------------- predicates

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinytorch.runtime.prelude.floating import Coefficients, clamp, format_of, power_of_two
+from tinytorch.runtime.prelude.floating import (
+    Coefficients,
+    clamp,
+    format_of,
+    power_of_two,
+    scale_by_power,
+)
 from tinytorch.runtime.prelude.intrinsic import intrinsic
 from tinytorch.runtime.prelude.primitive import FLOAT32, copysign, fabs, fma, select
 
@@ -40,14 +46,11 @@ def _reduce(x: Any) -> tuple[Any, Any, Any]:
     return shifted, n, fma(r * r, _EXPM1_TAIL(r), r)
 
 
-def _exp(x: Any) -> Any:
-    form = format_of(x)
-    x = clamp(x, -104.0, 89.0) if x.dtype == FLOAT32 else clamp(x, -746.0, 710.0)
+def _exp(x: Any, factor: float = 1.0) -> Any:
+    """Return factor * e**x for a factor of 1 or 1/2; only the product may overflow."""
+    x = clamp(x, -104.0, 90.0) if x.dtype == FLOAT32 else clamp(x, -746.0, 711.0)
     _, n, tail = _reduce(x)
-    # 2**n in two factors, so that subnormal and nearly overflowing results round once.
-    half = fma(n, n.dtype.type(0.5), form.magic)
-    rest = (n - (half - form.magic)) + form.magic
-    return ((tail + 1) * power_of_two(half)) * power_of_two(rest)
+    return scale_by_power((tail + 1) * factor, n)
 
 
 def _exp_of_negative(x: Any) -> Any:
@@ -64,10 +67,49 @@ def _expm1_of_negative(x: Any) -> Any:
     return fma(scale, tail, scale - 1)
 
 
+def _half_expm1(x: Any) -> Any:
+    """(e**x - 1) / 2 to full relative accuracy; the sign of zero is not kept."""
+    x = clamp(x, -60.0, 90.0) if x.dtype == FLOAT32 else clamp(x, -60.0, 711.0)
+    shifted, _, tail = _reduce(x)
+    quarter = power_of_two(shifted - 2)
+    return fma(quarter, tail, quarter - 0.25) * 2
+
+
 @intrinsic()
 def exp(x: Any) -> Any:
     """e**x; float32 ? ulp, float64 ? ulp."""
     return _exp(x)
+
+
+@intrinsic()
+def exp2(x: Any) -> Any:
+    """2**x; float32 ? ulp, float64 ? ulp."""
+    form = format_of(x)
+    x = clamp(x, -151.0, 129.0) if x.dtype == FLOAT32 else clamp(x, -1076.0, 1025.0)
+    n = (x + form.magic) - form.magic
+    rest = x - n
+    r = fma(rest, form.ln2[0], rest * form.ln2[1])
+    return scale_by_power(fma(r * r, _EXPM1_TAIL(r), r) + 1, n)
+
+
+@intrinsic()
+def expm1(x: Any) -> Any:
+    """e**x - 1, to full relative accuracy; float32 ? ulp, float64 ? ulp."""
+    return copysign(_half_expm1(x) * 2, x)
+
+
+@intrinsic()
+def sinh(x: Any) -> Any:
+    """Hyperbolic sine; float32 ? ulp, float64 ? ulp."""
+    half = _half_expm1(fabs(x))
+    return copysign(half + half / (half * 2 + 1), x)
+
+
+@intrinsic()
+def cosh(x: Any) -> Any:
+    """Hyperbolic cosine; float32 ? ulp, float64 ? ulp."""
+    half = _exp(fabs(x), 0.5)
+    return half + 0.25 / half
 
 
 @intrinsic()

@@ -25,6 +25,7 @@ class Format:
     magic: Any
     ln2: tuple[Any, Any]
     log2e: Any
+    log2e_low: Any
 
     @property
     def one_bits(self) -> int:
@@ -39,6 +40,7 @@ _FORMATS = {
         np.float32(12582912.0),
         (np.float32(float.fromhex("0x1.62e43p-1")), np.float32(float.fromhex("-0x1.05c61p-29"))),
         np.float32(float.fromhex("0x1.715476p+0")),
+        np.float32(float.fromhex("0x1.4ae0cp-26")),
     ),
     FLOAT64: Format(
         52,
@@ -49,6 +51,7 @@ _FORMATS = {
             np.float64(float.fromhex("0x1.abc9e3b39803fp-56")),
         ),
         np.float64(float.fromhex("0x1.71547652b82fep+0")),
+        np.float64(float.fromhex("0x1.777d0ffda0d24p-56")),
     ),
 }
 
@@ -87,6 +90,17 @@ def power_of_two(shifted: Any) -> Any:
     """Return 2**n as a float, given n + magic; n must be the exponent of a normal number."""
     form = format_of(shifted)
     return from_bits((to_bits(shifted) << form.mantissa) + form.one_bits)
+
+
+def scale_by_power(x: Any, n: Any) -> Any:
+    """Return x * 2**n for an integral float n, of twice the range of exponents, rounded once.
+
+    Two factors: the first product is exact where the result is subnormal or nearly overflows.
+    """
+    magic = format_of(x).magic
+    half = fma(n, n.dtype.type(0.5), magic)
+    rest = (n - (half - magic)) + magic
+    return (x * power_of_two(half)) * power_of_two(rest)
 
 
 def float_of_small(bits: Any, like: Any) -> Any:

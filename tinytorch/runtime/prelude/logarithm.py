@@ -6,9 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.runtime.prelude.floating import Coefficients, float_of_small, format_of
+from tinytorch.runtime.prelude.floating import (
+    Coefficients,
+    float_of_small,
+    format_of,
+    two_product,
+    two_sum,
+)
 from tinytorch.runtime.prelude.intrinsic import intrinsic
-from tinytorch.runtime.prelude.primitive import fma, from_bits, select, to_bits
+from tinytorch.runtime.prelude.primitive import copysign, fma, from_bits, select, to_bits
 
 # (ln(1 + f) / s - 2) / s**2 as a polynomial in s**2, for s = f / (2 + f) and 1 + f between
 # sqrt(1/2) and sqrt(2): coefficients Lg1.. of fdlibm's e_log.c and FreeBSD's e_logf.c.
@@ -31,7 +37,7 @@ _LOG_TAIL = Coefficients(
 )
 
 
-def _split(x: Any) -> tuple[Any, Any]:
+def split(x: Any) -> tuple[Any, Any]:
     """Return m and the float k with x = m * 2**k and sqrt(1/2) <= m < sqrt(2), for x > 0."""
     form = format_of(x)
     kind = x.dtype.type
@@ -54,16 +60,45 @@ def _special(x: Any, value: Any) -> Any:
     return select(x != x, x, value)
 
 
+def _series(f: Any) -> tuple[Any, Any, Any]:
+    """Return s, tail and square: ln(1 + f) = f - (square - s * (square + tail))."""
+    s = f / (f + 2)
+    z = s * s
+    return s, z * _LOG_TAIL(z), f * f * 0.5
+
+
 @intrinsic()
 def log(x: Any) -> Any:
     """Natural logarithm; float32 ? ulp, float64 ? ulp."""
-    form = format_of(x)
-    m, k = _split(x)
+    ln2, ln2_low = format_of(x).ln2
+    m, k = split(x)
     f = m - 1
-    s = f / (f + 2)
-    z = s * s
-    tail = z * _LOG_TAIL(z)
-    square = f * f * 0.5
-    # k ln2 - ((square - (s (square + tail) + k ln2_low)) - f)
-    low = fma(s, square + tail, k * form.ln2[1])
-    return _special(x, fma(k, form.ln2[0], f - (square - low)))
+    s, tail, square = _series(f)
+    low = fma(s, square + tail, k * ln2_low)
+    return _special(x, fma(k, ln2, f - (square - low)))
+
+
+@intrinsic()
+def log1p(x: Any) -> Any:
+    """ln(1 + x), to full relative accuracy; float32 ? ulp, float64 ? ulp."""
+    ln2, ln2_low = format_of(x).ln2
+    total, lost = two_sum(x, x.dtype.type(1))
+    m, k = split(total)
+    f = m - 1
+    s, tail, square = _series(f)
+    low = fma(s, square + tail, fma(k, ln2_low, lost / total))
+    return copysign(_special(total, fma(k, ln2, f - (square - low))), x)
+
+
+@intrinsic()
+def log2(x: Any) -> Any:
+    """Logarithm to base 2, exact for powers of 2; float32 ? ulp, float64 ? ulp."""
+    form = format_of(x)
+    m, k = split(x)
+    f = m - 1
+    s, tail, square = _series(f)
+    low = fma(s, square + tail, -square)
+    product, error = two_product(f, form.log2e)
+    error = fma(low, form.log2e, fma(f, form.log2e_low, error))
+    total, lost = two_sum(k, product)
+    return _special(x, total + (lost + error))

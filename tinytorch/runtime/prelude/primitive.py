@@ -7,8 +7,8 @@ operands:
 * numpy arrays: the same, elementwise and to the same bits, for eager rules and for tests;
 * :class:`Register`: nothing is computed; the operations are written into machine code.
 
-Operators (``+``, ``*``, ``<``, ``&`` ...) reach a Register through its methods, the primitives below
-through :func:`primitive`. Rounding is spelled out: a product that is added to something is an
+Operators (``+``, ``*``, ``<``, ``&`` ...) reach a Register through its methods, the primitives
+below through :func:`primitive`. Rounding is spelled out: a product that is added to something is an
 :func:`fma` wherever fusing is wanted, and two roundings wherever it is not.
 
 Booleans are numpy's; bit patterns are unsigned integers as wide as the float. Python numbers in a
@@ -57,10 +57,10 @@ def _operator(name: str) -> Callable[..., Any]:
     return method
 
 
-for _name in (
-    "add radd sub rsub mul rmul truediv rtruediv neg and rand or ror xor rxor invert "
-    "lshift rshift lt le gt ge eq ne"
-).split():
+_ARITHMETIC = ("add", "sub", "mul", "truediv", "and", "or", "xor")
+_OPERATORS = (*_ARITHMETIC, *(f"r{name}" for name in _ARITHMETIC), "neg", "invert")
+_OPERATORS += ("lshift", "rshift", "lt", "le", "gt", "ge", "eq", "ne")
+for _name in _OPERATORS:
     setattr(Register, f"__{_name}__", _operator(_name))
 
 

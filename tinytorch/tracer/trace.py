@@ -42,6 +42,7 @@ class Trace:
         self.graph.default_dtype = default_dtype
         self.captures: list[tuple[Node, Tensor]] = []
         self.numbers: list[tuple[Node, Number]] = []
+        self.number_holders: dict[str, tuple[Any, str]] = {}
         self.predicates: dict[str, Any] = {}
         self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.grads_read: dict[int, tuple[Tensor, Tensor | None]] = {}
@@ -53,7 +54,8 @@ class Trace:
         self._owned: dict[int, Storage] = {}
         self._leaves: dict[int, tuple[Tensor, list[Node]]] = {}
         self._labels = 0
-        self._requires: dict[int, Tensor] = {}
+        self._number_sources: dict[tuple[int, str], Number] = {}
+        self.token = object()
 
     # ------------------------------------------------------------- recording
 
@@ -245,6 +247,16 @@ class Trace:
         number.node = self.graph.add_input(weak_type(value), name)
         self.numbers.append((number.node, number))
         return number
+
+    def number_of(self, holder: Any, key: str, name: str) -> Number:
+        """A number kept in a tracked object's dict, read again at every call."""
+        source = (id(holder), key)
+        if source not in self._number_sources:
+            value = dict.__getitem__(holder, key)
+            number = self.add_number(value, name, f"n{len(self.numbers)}")
+            self._number_sources[source] = number
+            self.number_holders[number.text] = (holder, key)
+        return self._number_sources[source]
 
     def number(self, op: Op, operands: Sequence[Any], text: str, value: Any) -> Any:
         """Record arithmetic on numbers."""

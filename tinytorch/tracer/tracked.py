@@ -1,0 +1,169 @@
+"""Tracked objects: modules, optimizers and schedulers, whose changes compiled code can see.
+
+Every structural change (an attribute set or deleted, a container edited) raises one global epoch.
+A compiled function compares the epoch in one step, and looks closer only when it moved. Plain
+ints and floats are kept apart, because inside a trace they are read as run-time numbers: changing
+one neither moves the epoch nor traces again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinytorch.errors import TraceError
+from tinytorch.tracer.mode import mode, user_origin
+
+
+class _Epoch:
+    """A counter of structural changes to any tracked object."""
+
+    value = 0
+
+
+epoch = _Epoch()
+
+
+def touch() -> None:
+    """Say that a tracked object changed in a way that compiled code may depend on."""
+    epoch.value += 1
+
+
+def _refuse(what: str) -> TraceError:
+    return TraceError(
+        f"{user_origin()}: {what} inside a compiled function would happen only once, while it is "
+        "traced; do it outside, or keep the value in a tensor buffer and write it in place"
+    )
+
+
+class Tracked:
+    """Base of modules and optimizers. Numbers live in ``_numbers``, everything else as usual."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_numbers", {})
+        token = None if mode.trace is None else mode.trace.token
+        object.__setattr__(self, "_born", token)
+        return self
+
+    def _check_writable(self, name: str) -> None:
+        """Raise TraceError for a write that a compiled function would lose."""
+        if mode.trace is not None and self._born is not mode.trace.token:
+            raise _refuse(f"setting attribute {name!r} of {type(self).__name__}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._check_writable(name)
+        numbers = self.__dict__["_numbers"]
+        if type(value) in (int, float):
+            if type(numbers.get(name)) is not type(value):
+                self.__dict__.pop(name, None)
+                touch()
+            numbers[name] = value
+            return
+        if name in numbers:
+            del numbers[name]
+        object.__setattr__(self, name, value)
+        touch()
+
+    def __getattr__(self, name: str) -> Any:
+        numbers = self.__dict__.get("_numbers", {})
+        if name in numbers:
+            if mode.trace is not None:
+                return mode.trace.number_of(numbers, name, f"{type(self).__name__}.{name}")
+            return numbers[name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __delattr__(self, name: str) -> None:
+        self._check_writable(name)
+        if name in self.__dict__["_numbers"]:
+            del self.__dict__["_numbers"][name]
+        else:
+            object.__delattr__(self, name)
+        touch()
+
+
+class TrackedDict(dict[str, Any]):
+    """A dict of settings (an optimizer's parameter group) whose numbers are run-time inputs."""
+
+    def __getitem__(self, key: str) -> Any:
+        value = dict.__getitem__(self, key)
+        if mode.trace is not None and type(value) in (int, float):
+            return mode.trace.number_of(self, key, key)
+        return value
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Item, or default."""
+        return self[key] if key in self else default
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if mode.trace is not None:
+            raise _refuse(f"setting {key!r} of a parameter group")
+        old = dict.get(self, key)
+        dict.__setitem__(self, key, value)
+        if type(value) not in (int, float) or type(old) is not type(value):
+            touch()
+
+    def __delitem__(self, key: str) -> None:
+        if mode.trace is not None:
+            raise _refuse(f"deleting {key!r} of a parameter group")
+        dict.__delitem__(self, key)
+        touch()
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several items."""
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Item, set to default if absent."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """Remove an item."""
+        if mode.trace is not None:
+            raise _refuse(f"removing {key!r} of a parameter group")
+        touch()
+        return dict.pop(self, key, *default)
+
+
+class TrackedList(list[Any]):
+    """A list that raises the epoch when it is edited."""
+
+    def _edit(self) -> None:
+        if mode.trace is not None:
+            raise _refuse("editing a module's or optimizer's list")
+        touch()
+
+    def append(self, item: Any) -> None:
+        """Add an item."""
+        self._edit()
+        list.append(self, item)
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._edit()
+        list.__setitem__(self, index, value)
+
+    def __delitem__(self, index: Any) -> None:
+        self._edit()
+        list.__delitem__(self, index)
+
+    def insert(self, index: Any, item: Any) -> None:
+        """Insert an item."""
+        self._edit()
+        list.insert(self, index, item)
+
+    def extend(self, items: Any) -> None:
+        """Add several items."""
+        self._edit()
+        list.extend(self, items)
+
+    def pop(self, index: Any = -1) -> Any:
+        """Remove and return an item."""
+        self._edit()
+        return list.pop(self, index)
+
+    def clear(self) -> None:
+        """Remove all items."""
+        self._edit()
+        list.clear(self)

@@ -6,12 +6,13 @@ touched once and kept.
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import sys
-import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,23 +22,26 @@ from tinytorch.runtime.objectcode import ALIGNMENT, aligned
 HUGE = 4 << 20
 """Bytes from which memory is mapped apart, on huge pages where the system has them."""
 
-Bytes = npt.NDArray[np.uint8]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 
 def allocate(nbytes: int) -> Bytes:
-    """Return at least one byte of zeroed memory, aligned to a cache line and already touched."""
+    """Return at least one byte of zeroed memory, aligned to a cache line and already touched.
+
+    The array's base is no array, so every view of it, at any remove, refers to it directly.
+    """
     nbytes = max(1, nbytes)
-    if nbytes >= HUGE:
-        # Private: a forked child must not write into its parent's memory.
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        mapped = mmap.mmap(-1, nbytes, flags=flags)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            mapped.madvise(mmap.MADV_HUGEPAGE)
-        memory = np.frombuffer(mapped, np.uint8)
+    if nbytes < HUGE:
+        raw = bytearray(nbytes + ALIGNMENT)
+        offset = -address_of(np.frombuffer(raw, np.uint8)) % ALIGNMENT
+        memory = np.frombuffer(raw, np.uint8, nbytes, offset)
     else:
-        raw = np.empty(nbytes + ALIGNMENT, np.uint8)
-        start = -raw.ctypes.data % ALIGNMENT
-        memory = raw[start : start + nbytes]
+        # Private: a forked child must not write into its parent's memory.
+        mapped = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            with contextlib.suppress(OSError):  # a kernel without huge pages
+                mapped.madvise(mmap.MADV_HUGEPAGE)
+        memory = np.frombuffer(mapped, np.uint8)
     memory.fill(0)
     return memory
 
@@ -56,28 +60,56 @@ class Arena:
         self.address = address_of(self.memory)
 
 
+_TRIES = 4  # entries examined by one call
+_SPARE = 4  # entries up to which none is given back to the system
+
+Entry: TypeAlias = tuple[Bytes, int]
+
+
+def _references(entry: Entry) -> int:
+    return sys.getrefcount(entry[0])
+
+
+_UNUSED = _references((np.empty(0, np.uint8), 0))
+"""References to a buffer that only its entry holds (how many differs between Pythons)."""
+
+
+@dataclass
 class _Shelf:
-    """Buffers of one size. Those in use are known by being referred to from elsewhere."""
+    """Buffers of one size, in use or not."""
 
-    def __init__(self, nbytes: int) -> None:
-        self.nbytes = nbytes
-        self.buffers: deque[tuple[Bytes, int]] = deque()
+    nbytes: int
+    entries: deque[Entry] = field(default_factory=deque)
 
+    def take(self) -> Entry:
+        """Return a buffer that nobody uses: a known one, else a new one.
 
-# References to a buffer that nobody uses, counted where ``take`` counts them: its tuple, the
-# local name, the argument of getrefcount.
-_UNUSED = 3
-_TRIES = 4
-SPARE_BYTES = 256 << 20
-"""Unused memory that the pool keeps at most, beyond which it forgets the buffers it finds."""
+        An entry is popped before it is examined, so no two threads examine the same one. Beyond
+        ``_SPARE`` entries, further unused ones that come by are dropped.
+        """
+        found: Entry | None = None
+        for _ in range(min(len(self.entries), _TRIES)):
+            try:
+                entry = self.entries.popleft()
+            except IndexError:  # another thread holds the rest
+                break
+            if _references(entry) <= _UNUSED:
+                if found is None:
+                    found = (entry[0], entry[1])  # a new tuple: it keeps the memory in use
+                elif len(self.entries) >= _SPARE:
+                    continue
+            self.entries.append(entry)
+            if found is not None and len(self.entries) <= _SPARE:
+                break
+        if found is None:
+            memory = allocate(self.nbytes)
+            found = (memory, address_of(memory))
+            self.entries.append((memory, found[1]))
+        return found
 
 
 class OutputPool:
-    """Arrays for results, by size. A buffer returns when the last array that shares it dies.
-
-    ``take`` is called by one thread at a time per shelf entry: an entry is popped before it is
-    examined, so two threads never see the same one.
-    """
+    """Arrays for results, by size. A buffer returns when the last array that shares it dies."""
 
     def __init__(self) -> None:
         self._shelves: dict[int, _Shelf] = {}
@@ -91,7 +123,7 @@ class OutputPool:
         shelf = self._shelves.get(nbytes)
         if shelf is None:
             shelf = self._shelves.setdefault(nbytes, _Shelf(nbytes))
-        return _take(shelf)
+        return shelf.take()
 
     def maker(
         self, dtype: npt.DTypeLike, shape: tuple[int, ...]
@@ -100,10 +132,10 @@ class OutputPool:
         kind = np.dtype(dtype)
         nbytes = kind.itemsize * int(np.prod(shape, dtype=np.int64))
         shelf = self._shelves.setdefault(aligned(nbytes), _Shelf(aligned(nbytes)))
-        ndarray = np.ndarray
+        take, ndarray = shelf.take, np.ndarray
 
         def make() -> tuple[npt.NDArray[Any], int]:
-            memory, address = _take(shelf)
+            memory, address = take()
             return ndarray(shape, kind, memory), address
 
         return make
@@ -111,25 +143,7 @@ class OutputPool:
     def clear(self) -> None:
         """Forget all buffers; those in use live on until they are dropped."""
         for shelf in self._shelves.values():
-            shelf.buffers.clear()
-
-
-def _take(shelf: _Shelf) -> tuple[Bytes, int]:
-    buffers = shelf.buffers
-    for _ in range(min(len(buffers), _TRIES)):
-        try:
-            entry = buffers.popleft()
-        except IndexError:
-            break
-        memory = entry[0]
-        free = sys.getrefcount(memory) <= _UNUSED
-        buffers.append(entry)
-        if free:
-            return entry
-    memory = allocate(shelf.nbytes)
-    entry = (memory, address_of(memory))
-    buffers.append(entry)
-    return entry
+            shelf.entries.clear()
 
 
 outputs = OutputPool()

@@ -19,7 +19,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
-from numba.core.codegen import AOTCPUCodegen, AOTCodeLibrary
+from numba.core.codegen import AOTCodeLibrary, AOTCPUCodegen
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu_options import FastMathOptions
@@ -41,7 +41,7 @@ _BYTES = ir.IntType(8).as_pointer()
 # ------------------------------------------------------------------ buffers
 
 
-class Buffer(types.Type):  # type: ignore[misc]
+class Buffer(types.Type):
     """A pointer to elements of ``dtype``.
 
     Unlike numba's CPointer it can hold bools (one byte each) and float16 (float32 once loaded).
@@ -76,7 +76,7 @@ class _TypeStore(AbstractTemplate):  # type: ignore[misc]
         return None
 
 
-@lower_builtin(operator.getitem, Buffer, types.Integer)  # type: ignore[misc]
+@lower_builtin(operator.getitem, Buffer, types.Integer)  # type: ignore[untyped-decorator]
 def _lower_load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     buffer, index = sig.args[0], args[1]
     place = builder.gep(args[0], [index])
@@ -85,7 +85,7 @@ def _lower_load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return context.data_model_manager[buffer.element].load_from_data_pointer(builder, place)
 
 
-@lower_builtin(operator.setitem, Buffer, types.Integer, types.Any)  # type: ignore[misc]
+@lower_builtin(operator.setitem, Buffer, types.Integer, types.Any)  # type: ignore[untyped-decorator]
 def _lower_store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     buffer, (base, index, value) = sig.args[0], args
     if buffer.half:
@@ -217,26 +217,26 @@ def call_by_convention(builder: ir.IRBuilder, callee: Any, described: Any, args:
     return result
 
 
-@global_compiler_lock  # type: ignore[misc]
 def compile_source(source: Source) -> ObjectCode:
     """Compile a source to object code.
 
     Raises CompileError if numba refuses the text or the code needs a symbol that the process
     does not have.
     """
-    library = _library(source)
-    image = library.emit_native_object()
-    declared = [f.name for f in library._final_module.functions if f.is_declaration]
+    with global_compiler_lock:
+        library = _library(source)
+        image = library.emit_native_object()
+        declared = [f.name for f in library._final_module.functions if f.is_declaration]
     return loader.checked(source.name, image, declared)
 
 
-@global_compiler_lock  # type: ignore[misc]
 def llvm_text(source: Source) -> str:
     """Optimised LLVM text of a source."""
-    return str(_library(source).get_llvm_str())
+    with global_compiler_lock:
+        return str(_library(source).get_llvm_str())
 
 
-@global_compiler_lock  # type: ignore[misc]
 def assembly_text(source: Source) -> str:
     """Assembly text of a source for this processor."""
-    return str(_library(source).get_asm_str())
+    with global_compiler_lock:
+        return str(_library(source).get_asm_str())

@@ -108,5 +108,5 @@ class LoadedCode:
         return int(self._engine.get_function_address(name))
 
     def keep_forever(self) -> None:
-        """Never unload (code that threads may be running when the interpreter ends)."""
+        """Never unload the code; this object is of no use afterwards."""
         self._engine.detach()

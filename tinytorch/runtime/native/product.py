@@ -32,17 +32,20 @@ def multiply(record: int, table: int, index: int) -> None:
     left += itemsize * (member * load(record + at.LEFT_STRIDE) + first * (1 if flip_left else k))
     right += itemsize * member * load(record + at.RIGHT_STRIDE)
     out += itemsize * (member * m * n + first * n)
-    how_left = TRANSPOSE if flip_left else NO_TRANSPOSE
-    how_right = TRANSPOSE if flip_right else NO_TRANSPOSE
+    flip_a = TRANSPOSE if flip_left else NO_TRANSPOSE
+    flip_b = TRANSPOSE if flip_right else NO_TRANSPOSE
     lda = max(1, m if flip_left else k)
     ldb = max(1, k if flip_right else n)
     gemm = load(record + at.GEMM)
-    if load(record + at.GEMM_INT) == 64:
-        if itemsize == 4:
-            sgemm_64(gemm, ROW_MAJOR, how_left, how_right, rows, n, k, left, lda, right, ldb, out, n)
-        else:
-            dgemm_64(gemm, ROW_MAJOR, how_left, how_right, rows, n, k, left, lda, right, ldb, out, n)
-    elif itemsize == 4:
-        sgemm_32(gemm, ROW_MAJOR, how_left, how_right, rows, n, k, left, lda, right, ldb, out, n)
+    wide = load(record + at.GEMM_INT) == 64
+    single = load(record + at.ITEMSIZE) == 4
+    # fmt: off
+    if wide and single:
+        sgemm_64(gemm, ROW_MAJOR, flip_a, flip_b, rows, n, k, left, lda, right, ldb, out, n)
+    elif wide:
+        dgemm_64(gemm, ROW_MAJOR, flip_a, flip_b, rows, n, k, left, lda, right, ldb, out, n)
+    elif single:
+        sgemm_32(gemm, ROW_MAJOR, flip_a, flip_b, rows, n, k, left, lda, right, ldb, out, n)
     else:
-        dgemm_32(gemm, ROW_MAJOR, how_left, how_right, rows, n, k, left, lda, right, ldb, out, n)
+        dgemm_32(gemm, ROW_MAJOR, flip_a, flip_b, rows, n, k, left, lda, right, ldb, out, n)
+    # fmt: on

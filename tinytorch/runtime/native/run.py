@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tinytorch.runtime import layout as at
 from tinytorch.runtime.native.machine import (
-    call,
-    compare_and_swap,
     atomic_load,
     atomic_store,
+    call,
+    compare_and_swap,
     copy_bytes,
     load,
     pause,
@@ -28,11 +28,11 @@ def region(team: int, record: int, table: int, scratch: int) -> None:
     Tasks are the same either way, so the results have the same bits.
     """
     tasks = load(record + at.TASKS)
-    if tasks > 1 and load(record + at.PARALLEL) != 0 and load(team + at.WANTED) > 1:
-        if compare_and_swap(team + at.BUSY, 0, 1):
-            lead(team, record, table, scratch)
-            atomic_store(team + at.BUSY, 0)
-            return
+    shared = tasks > 1 and load(record + at.PARALLEL) != 0 and load(team + at.WANTED) > 1
+    if shared and compare_and_swap(team + at.BUSY, 0, 1):
+        lead(team, record, table, scratch)
+        atomic_store(team + at.BUSY, 0)
+        return
     for index in range(tasks):
         run_task(record, table, index, scratch)
 
@@ -125,7 +125,7 @@ def run(program: int) -> int:
 
 
 def run_bound(program: int, unused: int) -> int:
-    """The same as a method of CPython: takes the address as an int object, returns an int object."""
+    """``run`` as a method of CPython, without the GIL: address and status are int objects."""
     address = PyLong_AsLongLong(program)
     thread = PyEval_SaveThread()
     status = run(address)

@@ -1,0 +1,95 @@
+"""The slow launcher: the emitted texts run as plain Python on numpy arrays.
+
+It shows what a program means without machine code, threads or BLAS: what it computes must agree
+with the native runner.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinytorch.ir.program import Copy, Launch, Product, Program, Slot
+from tinytorch.ir.source import Source
+from tinytorch.runtime import kernels
+
+Array = npt.NDArray[Any]
+
+
+def reference_runner(
+    program: Program, sources: Mapping[str, Source], arena: int
+) -> tuple[array[int], Callable[[], int]]:
+    """Return a table of slot addresses and a function that runs the program on them."""
+    slots = {slot.id: slot for slot in program.slots}
+    table = array("q", bytes(8 * (max(slots, default=-1) + 1)))
+    for slot in program.slots:
+        if slot.offset is not None:
+            table[slot.id] = arena + slot.offset
+    functions = {name: kernels.jit().functions(source) for name, source in sources.items()}
+
+    def memory(slot: int) -> Array:
+        return _view(slots[slot], table[slot])
+
+    def run() -> int:
+        status = None if program.status is None else memory(program.status)
+        if status is not None:
+            status[0] = 0
+        with np.errstate(all="ignore"):
+            for step in program.steps:
+                if isinstance(step, Launch):
+                    name = step.kernel.name
+                    _launch(step, functions[name], sources[name], memory)
+                    if step.kernel.checks and status is not None and status[0] != 0:
+                        return int(status[0])
+                elif isinstance(step, Product):
+                    _multiply(step, memory(step.left), memory(step.right), memory(step.out))
+                else:
+                    _copy(step, memory)
+        return 0
+
+    return table, run
+
+
+def _view(slot: Slot, address: int) -> Array:
+    """The memory of a slot as an array, sharing it."""
+    if slot.size == 0:
+        return np.empty(0, slot.dtype.numpy)
+    raw = memoryview((ctypes.c_char * slot.nbytes).from_address(address))
+    return np.frombuffer(raw.cast("B"), slot.dtype.numpy)
+
+
+def _launch(
+    launch: Launch,
+    functions: tuple[Callable[..., Any], Callable[..., Any] | None],
+    source: Source,
+    memory: Callable[[int], Array],
+) -> None:
+    entry, finish = functions
+    for row in launch.rows:
+        arrays = [memory(slot) for slot in row.slots]
+        scratch = [np.zeros(size, dtype.numpy) for dtype, size in source.scratch]
+        for index in range(row.chunks):
+            lo = index * row.chunk
+            entry(*arrays, *scratch, lo, min(lo + row.chunk, row.extent), index)
+        if finish is not None:
+            finish(*arrays, *scratch, 0, row.chunks, 0)
+
+
+def _multiply(step: Product, left: Array, right: Array, out: Array) -> None:
+    for member in range(step.batch):
+        a = left[member * step.left_stride :][: step.m * step.k]
+        b = right[member * step.right_stride :][: step.k * step.n]
+        c = out[member * step.m * step.n :][: step.m * step.n]
+        a = a.reshape(step.k, step.m).T if step.transpose_left else a.reshape(step.m, step.k)
+        b = b.reshape(step.n, step.k).T if step.transpose_right else b.reshape(step.k, step.n)
+        c.reshape(step.m, step.n)[...] = a @ b
+
+
+def _copy(step: Copy, memory: Callable[[int], Array]) -> None:
+    source = memory(step.source).view(np.uint8)[: step.nbytes]
+    memory(step.target).view(np.uint8)[: step.nbytes] = source

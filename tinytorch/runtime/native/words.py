@@ -6,7 +6,7 @@ The language is a small part of Python in which every value is an int64::
     statement = name = expr | name op= expr | while | for name in range(...) | if | return
               | break | continue | call
     expr      = name | integer | module.CONSTANT | expr op expr | -expr | ~expr | call
-              | expr if test else expr | min(expr, expr) | max(expr, expr)
+              | expr if test else expr | min(expr, expr) | max(expr, expr) | test (0 or 1)
     test      = expr < expr (or another comparison) | test and test | test or test | not test
               | expr
     op        = + - * // % & | << >>     (// and % of what is not negative)
@@ -269,6 +269,11 @@ class _Translator:
             case ast.Compare(left, [op], [right]) if type(op) in _COMPARE:
                 pair = self.expr(left), self.expr(right)
                 return builder.zext(builder.icmp_signed(_COMPARE[type(op)], *pair), WORD)
+            case ast.BoolOp() | ast.UnaryOp(ast.Not()):
+                place = self.place(f".choice{len(self.names)}")
+                self.choose(node, lambda: builder.store(WORD(1), place),
+                            lambda: builder.store(WORD(0), place))  # fmt: skip
+                return builder.load(place)
             case ast.IfExp(test, yes, no):
                 place = self.place(f".choice{len(self.names)}")
                 self.choose(test, lambda: builder.store(self.expr(yes), place),

@@ -145,7 +145,7 @@ def _convert(x: LLVMRegister, dtype: np.dtype[Any]) -> LLVMRegister:
         return x
     build, old, new = x.builder, x.dtype, dtype
     if new == BOOL:
-        return x.emit("ne", x, 0)
+        return _comparison("!=")(x, 0)
     if old.kind == "f" and new.kind == "f":
         cast = build.fpext if new.itemsize > old.itemsize else build.fptrunc
     elif old.kind == "f":

@@ -42,7 +42,7 @@ from tinytorch.runtime.prelude.half import float_to_half, half_to_float
 from tinytorch.runtime.prelude.intrinsic import INTRINSICS, Intrinsic
 from tinytorch.runtime.prelude.logarithm import log, log1p, log2
 from tinytorch.runtime.prelude.power import pow
-from tinytorch.runtime.prelude.random import random_bits, random_bits_array
+from tinytorch.runtime.prelude.random import random_bits
 from tinytorch.runtime.prelude.trigonometric import acos, asin, atan, atan2, cos, sin, tan
 
 __all__ = [
@@ -81,7 +81,6 @@ __all__ = [
     "pow",
     "prelude_hash",
     "random_bits",
-    "random_bits_array",
     "relu",
     "remainder",
     "round",

@@ -36,6 +36,8 @@ _EXPM1_TAIL = Coefficients(
     ),
 )
 
+_TINY = 2.0**-55  # odd functions with slope 1 are the identity below this, in both formats
+
 
 def _reduce(x: Any) -> tuple[Any, Any, Any]:
     """Return n + magic, n, and e**r - 1, for x = n ln(2) + r with an integer n."""
@@ -69,7 +71,7 @@ def _expm1_of_negative(x: Any) -> Any:
 
 def _half_expm1(x: Any) -> Any:
     """(e**x - 1) / 2 to full relative accuracy; the sign of zero is not kept."""
-    x = clamp(x, -60.0, 90.0) if x.dtype == FLOAT32 else clamp(x, -60.0, 711.0)
+    x = clamp(x, -60.0, 89.6) if x.dtype == FLOAT32 else clamp(x, -60.0, 710.6)
     shifted, _, tail = _reduce(x)
     quarter = power_of_two(shifted - 2)
     return fma(quarter, tail, quarter - 0.25) * 2
@@ -95,14 +97,16 @@ def exp2(x: Any) -> Any:
 @intrinsic()
 def expm1(x: Any) -> Any:
     """e**x - 1, to full relative accuracy; float32 ? ulp, float64 ? ulp."""
-    return copysign(_half_expm1(x) * 2, x)
+    return select(fabs(x) < _TINY, x, copysign(_half_expm1(x) * 2, x))
 
 
 @intrinsic()
 def sinh(x: Any) -> Any:
     """Hyperbolic sine; float32 ? ulp, float64 ? ulp."""
+    kind = x.dtype.type
     half = _half_expm1(fabs(x))
-    return copysign(half + half / (half * 2 + 1), x)
+    rest = select(half < kind(1e30), half / (half * 2 + 1), kind(0.5))
+    return select(fabs(x) < _TINY, x, copysign(half + rest, x))
 
 
 @intrinsic()

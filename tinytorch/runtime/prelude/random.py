@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.runtime.prelude.intrinsic import intrinsic
-from tinytorch.runtime.prelude.primitive import convert, select
+from tinytorch.runtime.prelude.primitive import convert
 
 _UINT64 = np.dtype(np.uint64)
 _INT64 = np.dtype(np.int64)
@@ -33,33 +33,14 @@ def philox(counter: tuple[Any, Any, Any, Any], key: tuple[Any, Any]) -> tuple[An
     return a, b, c, d
 
 
-def _block(seed: Any, index: Any) -> tuple[Any, Any, Any, Any]:
-    """Return block ``index`` of the stream of a seed, both uint64."""
-    zero = index ^ index
-    return philox((index & _WORD, index >> 32, zero, zero), (seed & _WORD, seed >> 32))
-
-
 @intrinsic("i", operands=(np.int64, np.int64))
 def random_bits(seed: Any, counter: Any) -> Any:
-    """Word ``counter`` of the stream of a seed: an int64 from 0 to 2**32 - 1.
+    """The 32 random bits of a counter, as an int64 from 0 to 2**32 - 1.
 
-    It is word ``counter % 4`` of Philox block ``counter // 4``; the seed is the key, and the block
-    number the low half of the Philox counter.
+    Word 0 of the Philox block whose key is the seed and whose number is the counter: the bits of
+    ``ir.ops.random``. One word a block keeps every lane of a vector alike.
     """
     seed, counter = convert(seed, _UINT64), convert(counter, _UINT64)
-    a, b, c, d = _block(seed, counter >> 2)
-    odd = (counter & 1) != 0
-    word = select((counter & 2) != 0, select(odd, d, c), select(odd, b, a))
-    return convert(word, _INT64)
-
-
-def random_bits_array(seed: int, start: int, count: int) -> np.ndarray[Any, Any]:
-    """Return words ``start`` to ``start + count - 1`` of the stream of a seed, int64[count].
-
-    The same words as :func:`random_bits`, at one block for four words.
-    """
-    first = start >> 2
-    index = np.arange(first, ((start + count + 3) >> 2), dtype=_INT64).astype(_UINT64)
-    key = np.array([seed], dtype=_INT64).astype(_UINT64)
-    words = np.stack(np.broadcast_arrays(*_block(key, index)), axis=1).reshape(-1)
-    return words[start - 4 * first :][:count].astype(_INT64)
+    zero = counter ^ counter
+    block = (counter & _WORD, counter >> 32, zero, zero)
+    return convert(philox(block, (seed & _WORD, seed >> 32))[0], _INT64)

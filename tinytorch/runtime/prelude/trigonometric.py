@@ -241,7 +241,7 @@ _ATAN_TAIL = Coefficients(
         -0.33333333333333204,
     ),
 )
-_PI_PARTS = {
+_PI_PARTS: dict[np.dtype[Any], tuple[Any, Any]] = {
     FLOAT32: (np.float32(float.fromhex("0x1.921fb6p+1")), np.float32(-8.742277657347586e-08)),
     FLOAT64: (np.float64(2 * _HALF_PI[0]), np.float64(2 * _HALF_PI[1])),
 }
@@ -277,7 +277,7 @@ def acos(x: Any) -> Any:
 def _angle(y: Any, x: Any) -> Any:
     """Angle between 0 and pi/2 of the point (x, y), both at least 0 and not both 0 or infinite."""
     pi, low = _PI_PARTS[x.dtype]
-    flat, steep = y <= x * 0.41421356, x < y * 0.41421356
+    flat, steep = y * 2.4142135 <= x, x * 2.4142135 < y
     numerator = select(flat, y, select(steep, -x, y - x))
     denominator = select(flat, x, select(steep, y, y + x))
     turns = select(flat, x.dtype.type(0), select(steep, x.dtype.type(0.5), x.dtype.type(0.25)))

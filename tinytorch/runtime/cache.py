@@ -70,6 +70,15 @@ _warned: set[tuple[str, str]] = set()
 _serial = itertools.count()
 
 
+def _renew_lock() -> None:
+    """A fork copies a lock as it is, perhaps held by a thread that the child does not have."""
+    global _lock
+    _lock = Lock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
 def folder() -> Path:
     """Folder of the disk cache, whether it exists or not."""
     if settings.config.cache_dir:

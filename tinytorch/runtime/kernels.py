@@ -27,6 +27,15 @@ _loaded: WeakValueDictionary[str, loader.LoadedCode] = WeakValueDictionary()
 _lock = RLock()
 
 
+def _renew_lock() -> None:
+    """A fork copies a lock as it is, perhaps held by a thread that the child does not have."""
+    global _lock
+    _lock = RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
 @dataclass(frozen=True)
 class LoadedKernel:
     """Addresses of a kernel and its finish (0: none). ``code`` keeps the machine code alive."""

@@ -121,7 +121,12 @@ def team() -> Team:
     made = Team()
     if _threads is not None:
         made.resize(_threads)
-    os.register_at_fork(after_in_child=lambda: made.reset(made.threads))
+    # Workers are sent home first: Python advises against forking a process with threads. The
+    # child starts anew all the same, as other Python threads may be using the team meanwhile.
+    os.register_at_fork(
+        before=lambda: made.resize(made.threads),
+        after_in_child=lambda: made.reset(made.threads),
+    )
     return made
 
 

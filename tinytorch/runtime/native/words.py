@@ -169,7 +169,7 @@ class _Translator:
                 self.expr(value)
             case ast.Assign([ast.Name(name)], value):
                 builder.store(self.expr(value), self.place(name))
-            case ast.AugAssign(ast.Name(name), op, value):
+            case ast.AugAssign(ast.Name(name), op, value) if type(op) in _BINARY:
                 old = builder.load(self.place(name))
                 builder.store(self.binary(op, old, self.expr(value)), self.place(name))
             case ast.Return(value):
@@ -260,7 +260,7 @@ class _Translator:
                 value = self.resolve(node)
                 if isinstance(value, int):
                     return WORD(value)
-            case ast.BinOp(left, op, right):
+            case ast.BinOp(left, op, right) if type(op) in _BINARY:
                 return self.binary(op, self.expr(left), self.expr(right))
             case ast.UnaryOp(ast.USub(), inner):
                 return builder.neg(self.expr(inner))

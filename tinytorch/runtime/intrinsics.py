@@ -187,6 +187,30 @@ def _divide_integers(*operands: Any) -> LLVMRegister:
     return a.of(divide(a.value, b.value))
 
 
+def _power_by_squaring(*operands: Any) -> LLVMRegister:
+    base, exponent = _common(operands)
+    build, kind = base.builder, llvm_type(base.dtype)
+    before = build.block
+    loop, after = build.append_basic_block("square"), build.append_basic_block("power")
+    build.branch(loop)
+    build.position_at_end(loop)
+    value, square, left = (build.phi(kind) for _ in range(3))
+    bit = build.trunc(left, ir.IntType(1))
+    results = (
+        build.select(bit, build.mul(value, square), value),
+        build.mul(square, square),
+        build.lshr(left, ir.Constant(kind, 1)),
+    )
+    for phi, start, result in zip(
+        (value, square, left), (ir.Constant(kind, 1), base.value, exponent.value), results
+    ):
+        phi.add_incoming(start, before)
+        phi.add_incoming(result, loop)
+    build.cbranch(build.icmp_unsigned("!=", results[2], ir.Constant(kind, 0)), loop, after)
+    build.position_at_end(after)
+    return base.of(results[0])
+
+
 def _sum_step(*operands: Any) -> LLVMRegister:
     total, x = _common(operands)
     if total.dtype.kind != "f":
@@ -223,6 +247,7 @@ _EMITTERS: dict[str, Emitter] = {
     "copysign": _float_intrinsic("llvm.copysign"),
     "fmod": _remainder,
     "divide_integers": _divide_integers,
+    "power_by_squaring": _power_by_squaring,
     "sum_step": _sum_step,
     # Without the flag a maximum orders -0 below +0, at twice the instructions.
     "max_step": _float_intrinsic("llvm.maximum", ("nsz",)),

@@ -1,8 +1,9 @@
 """exp and its kin, for float32 and float64, without branches or tables.
 
 Coefficients are minimax fits made for this file with the Remez exchange algorithm in 50 digits.
-The bounds in ulp are the largest errors found against correctly rounded references: over every
-float32 of the range for float32, over 10 million samples for float64.
+Bounds in ulp, throughout the prelude, are a little above the largest error measured: over every
+16th float32 there is, and over 3 million float64 of the whole range; for erf in float64 and for
+functions of two operands over some 10**5 samples.
 """
 
 from __future__ import annotations
@@ -79,13 +80,13 @@ def _half_expm1(x: Any) -> Any:
 
 @intrinsic()
 def exp(x: Any) -> Any:
-    """e**x; float32 ? ulp, float64 ? ulp."""
+    """e**x; float32 1.1 ulp, float64 1.1 ulp."""
     return _exp(x)
 
 
 @intrinsic()
 def exp2(x: Any) -> Any:
-    """2**x; float32 ? ulp, float64 ? ulp."""
+    """2**x; float32 1.1 ulp, float64 1.1 ulp."""
     form = format_of(x)
     x = clamp(x, -151.0, 129.0) if x.dtype == FLOAT32 else clamp(x, -1076.0, 1025.0)
     n = (x + form.magic) - form.magic
@@ -96,13 +97,13 @@ def exp2(x: Any) -> Any:
 
 @intrinsic()
 def expm1(x: Any) -> Any:
-    """e**x - 1, to full relative accuracy; float32 ? ulp, float64 ? ulp."""
+    """e**x - 1, to full relative accuracy; float32 1.7 ulp, float64 2.0 ulp."""
     return select(fabs(x) < _TINY, x, copysign(_half_expm1(x) * 2, x))
 
 
 @intrinsic()
 def sinh(x: Any) -> Any:
-    """Hyperbolic sine; float32 ? ulp, float64 ? ulp."""
+    """Hyperbolic sine; float32 2.3 ulp, float64 2.5 ulp."""
     kind = x.dtype.type
     half = _half_expm1(fabs(x))
     rest = select(half < kind(1e30), half / (half * 2 + 1), kind(0.5))
@@ -111,21 +112,21 @@ def sinh(x: Any) -> Any:
 
 @intrinsic()
 def cosh(x: Any) -> Any:
-    """Hyperbolic cosine; float32 ? ulp, float64 ? ulp."""
+    """Hyperbolic cosine; float32 1.6 ulp, float64 1.6 ulp."""
     half = _exp(fabs(x), 0.5)
     return half + 0.25 / half
 
 
 @intrinsic()
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + e**-x), to full relative accuracy in both tails; float32 ? ulp, float64 ? ulp."""
+    """1 / (1 + e**-x), subnormals included; float32 2.5 ulp, float64 2.4 ulp."""
     power = _exp(-fabs(x))
     return select(x < 0, power, x.dtype.type(1)) / (power + 1)
 
 
 @intrinsic()
 def tanh(x: Any) -> Any:
-    """Hyperbolic tangent; float32 ? ulp, float64 ? ulp."""
+    """Hyperbolic tangent; float32 2.6 ulp, float64 2.8 ulp."""
     power = _expm1_of_negative(fabs(x) * -2)
     return copysign(power / (power + 2), x)
 
@@ -191,7 +192,7 @@ _ERF_FAR = Coefficients(
 
 @intrinsic()
 def erf(x: Any) -> Any:
-    """Error function; float32 ? ulp, float64 ? ulp."""
+    """Error function; float32 1.1 ulp, float64 1.7 ulp."""
     size = fabs(x)
     size = select(size > 6.0, x.dtype.type(6.0), size)
     near = fma(x, _ERF_NEAR(x * x), x)

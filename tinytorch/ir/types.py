@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias, Union
+from typing import TypeAlias
 
 import numpy as np
 
@@ -95,7 +95,7 @@ class Dim:
         return f"{self.name}<={self.max}"
 
 
-Size: TypeAlias = Union[int, Dim]
+Size: TypeAlias = int | Dim
 Shape: TypeAlias = tuple[Size, ...]
 
 
@@ -147,7 +147,7 @@ class TupleType:
         return f"({', '.join(str(t) for t in self.items)})"
 
 
-ValueType: TypeAlias = Union[TensorType, TupleType]
+ValueType: TypeAlias = TensorType | TupleType
 
 
 def result_type(types: Iterable[TensorType], default: DType = float32) -> DType:

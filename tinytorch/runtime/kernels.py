@@ -21,6 +21,7 @@ from weakref import WeakValueDictionary
 from tinytorch.errors import CompileError
 from tinytorch.ir.source import Source
 from tinytorch.runtime import cache, loader
+from tinytorch.runtime.forked import compile_all
 from tinytorch.runtime.objectcode import ObjectCode, call_symbol, scratch_offsets
 
 _loaded: WeakValueDictionary[str, loader.LoadedCode] = WeakValueDictionary()
@@ -81,12 +82,15 @@ def load_kernels(sources: Mapping[str, Source]) -> tuple[dict[str, LoadedKernel]
         keys = {name: f"kernel {s.key}\n{environment()}" for name, s in sources.items()}
         codes = {name: _loaded.get(key) for name, key in keys.items()}
         missing = {name: keys[name] for name, code in codes.items() if code is None}
-        objects: dict[str, ObjectCode] = {}  # by key: sources with one text share its code
-        compiled = 0
-        for name, key in missing.items():
-            if key not in objects:
-                objects[key], new = _object(key, sources[name])
-                compiled += new
+        wanted = {key: sources[name] for name, key in missing.items()}  # one text, one code
+        objects = {key: code for key in wanted if (code := _cached(key)) is not None}
+        lacking = [key for key in wanted if key not in objects]
+        compiled = len(lacking)
+        if lacking:
+            made = compile_all([wanted[k] for k in lacking], jit().compile_source)
+            for key, code in zip(lacking, made, strict=True):
+                cache.put(key, code.to_bytes())
+                objects[key] = code
         if objects:
             batch = loader.LoadedCode(objects.values())
             for name, key in missing.items():
@@ -94,19 +98,16 @@ def load_kernels(sources: Mapping[str, Source]) -> tuple[dict[str, LoadedKernel]
         return {n: _addresses(sources[n], code) for n, code in codes.items() if code}, compiled
 
 
-def _object(key: str, source: Source) -> tuple[ObjectCode, bool]:
-    """Object code of a source, and whether it had to be compiled."""
-    cached = cache.get(key)
-    if cached is not None:
-        try:
-            code = ObjectCode.from_bytes(cached)
-            if not loader.missing_symbols(code.symbols):
-                return code, False
-        except CompileError:  # written by something else under our key: compile again
-            pass
-    code = jit().compile_source(source)
-    cache.put(key, code.to_bytes())
-    return code, True
+def _cached(key: str) -> ObjectCode | None:
+    """Object code from the cache, if it is there and can be used."""
+    data = cache.get(key)
+    if data is None:
+        return None
+    try:
+        code = ObjectCode.from_bytes(data)
+    except CompileError:  # written by something else under our key
+        return None
+    return None if loader.missing_symbols(code.symbols) else code
 
 
 def _addresses(source: Source, code: loader.LoadedCode) -> LoadedKernel:
@@ -119,10 +120,8 @@ def load_runner() -> loader.LoadedCode:
     """The native runner, compiled if the cache lacks it."""
     key = f"runner\n{environment()}"
     with _lock:
-        cached = cache.get(key)
-        if cached is not None:
-            code = ObjectCode.from_bytes(cached)
-        else:
+        code = _cached(key)
+        if code is None:
             words = importlib.import_module("tinytorch.runtime.native.words")
             run = importlib.import_module("tinytorch.runtime.native.run")
             code = words.compile_words("tinytorch.runner", run.EXPORTS)

@@ -83,9 +83,14 @@ def checked(name: str, image: bytes, declared: Iterable[str]) -> ObjectCode:
     return ObjectCode(image, symbols)
 
 
+@functools.cache
+def _process() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
+
+
 def missing_symbols(symbols: Iterable[str]) -> tuple[str, ...]:
     """Those of the symbols that this process does not have (LLVM would abort on them)."""
-    process = ctypes.CDLL(None)
+    process = _process()
     return tuple(s for s in symbols if not hasattr(process, s))
 
 

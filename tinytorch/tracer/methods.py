@@ -17,12 +17,7 @@ from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.tensor import Tensor
 
-_SAME_NAME = (
-    "all amax amin any argmax argmin bitwise_not broadcast_to clamp clone contiguous div expand "
-    "flatten flip floor_divide gather index_select logical_and logical_not logical_or "
-    "log_softmax logsumexp masked_fill matmul mean permute reciprocal remainder reshape softmax "
-    "square squeeze std sum transpose unsqueeze var view"
-).split()
+_SAME_NAME = ["all", "amax", "amin", "any", "argmax", "argmin", "bitwise_not", "broadcast_to", "clamp", "clone", "contiguous", "div", "expand", "flatten", "flip", "floor_divide", "gather", "index_select", "logical_and", "logical_not", "logical_or", "log_softmax", "logsumexp", "masked_fill", "matmul", "mean", "permute", "reciprocal", "remainder", "reshape", "softmax", "square", "squeeze", "std", "sum", "transpose", "unsqueeze", "var", "view"]
 
 
 def _bind() -> None:
@@ -79,10 +74,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__getitem__": getitem,
     "__setitem__": setitem,
 }
-_IN_PLACE = (
-    "add sub mul div pow floor_divide remainder abs neg exp log sqrt rsqrt sigmoid tanh relu floor "
-    "ceil round trunc clamp masked_fill square reciprocal sin cos"
-).split()
+_IN_PLACE = ["add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "abs", "neg", "exp", "log", "sqrt", "rsqrt", "sigmoid", "tanh", "relu", "floor", "ceil", "round", "trunc", "clamp", "masked_fill", "square", "reciprocal", "sin", "cos"]
 _AUGMENTED = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
               "floordiv": "floor_divide", "mod": "remainder"}  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.ir.op import Handle, elementwise, predicate
+from tinytorch.ir.op import Handle, Mask, elementwise, predicate
 from tinytorch.ir.ops.selection import where
 
 _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
@@ -158,7 +158,7 @@ erf = elementwise(
 )  # fmt: skip
 relu = elementwise(
     "relu", "x where positive (or NaN), else 0.", expr="relu({0})", eager=_relu,
-    partials=(lambda y, x: where_handle(y > 0, 1.0, 0.0, like=y),),
+    partials=(lambda y, x: Mask(y > 0),),
 )  # fmt: skip
 floor = elementwise(
     "floor", "Largest integer not above x.", expr="floor({0})", eager=np.floor, partials=(None,)

@@ -1,0 +1,1 @@
+"""Prints kernels and programs as text for a target. Decides nothing, and never reads settings."""

@@ -1,0 +1,133 @@
+"""Losses that compare two tensors element by element."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from tinytorch.nn.functional.activation import stable_softplus
+from tinytorch.tracer.functions import UNARY, check_tensor, in_range, logical_not, where
+from tinytorch.tracer.methods import types
+from tinytorch.tracer.tensor import Tensor
+
+REDUCTIONS = ("none", "mean", "sum")
+_LOG_FLOOR = -100.0
+
+
+def check_reduction(reduction: str) -> None:
+    """Raise ValueError unless the reduction is known."""
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def reduced(losses: Tensor, reduction: str) -> Tensor:
+    """Losses as they are, their mean or their sum."""
+    check_reduction(reduction)
+    if reduction == "none":
+        return losses
+    return losses.mean() if reduction == "mean" else losses.sum()
+
+
+def _check_pair(input: Tensor, target: Tensor, function: str) -> None:
+    """Check both tensors; warn, as PyTorch does, where their shapes differ and so broadcast."""
+    check_tensor(input, function)
+    if not isinstance(target, Tensor):
+        raise TypeError(
+            f"{function}(): argument 'target' must be Tensor, not {type(target).__name__}"
+        )
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}). This will likely lead to incorrect results due to broadcasting. "
+            "Please ensure they have the same size.",
+            stacklevel=3,
+        )
+
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Squared difference."""
+    _check_pair(input, target, "mse_loss")
+    difference = input - target
+    return reduced(difference * difference, reduction)
+
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """Absolute difference."""
+    _check_pair(input, target, "l1_loss")
+    return reduced(UNARY["abs"](input - target), reduction)
+
+
+def smooth_l1_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", beta: Any = 1.0
+) -> Tensor:
+    """d * d / (2 * beta) where the difference d is below beta, else |d| - beta / 2."""
+    if beta < 0:
+        raise ValueError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    _check_pair(input, target, "smooth_l1_loss")
+    d = UNARY["abs"](input - target)
+    return reduced(where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta), reduction)
+
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: Any = 1.0) -> Tensor:
+    """d * d / 2 where the difference d is at most delta, else delta * (|d| - delta / 2)."""
+    if delta <= 0:
+        raise ValueError(f"huber_loss does not support non-positive values for delta, got {delta}")
+    _check_pair(input, target, "huber_loss")
+    d = UNARY["abs"](input - target)
+    return reduced(where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta), reduction)
+
+
+def _check_equal_shapes(input: Tensor, target: Tensor, function: str) -> None:
+    check_tensor(input, function)
+    check_tensor(target, function)
+    if input.shape != target.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size "
+            f"({input.shape}) is deprecated. Please ensure they have the same size."
+        )
+
+
+def _floored_log(x: Tensor) -> Tensor:
+    """log(x), at least -100; where x is 0 the derivative is 0, so that it never becomes NaN."""
+    positive = x > 0
+    logs = UNARY["log"](where(positive, x, 1.0))
+    return where(positive & (logs > _LOG_FLOOR), logs, _LOG_FLOOR)
+
+
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """-(target * log(input) + (1 - target) * log(1 - input)); logarithms are at least -100.
+
+    Input and target have one shape; raises ValueError otherwise, and RuntimeError for an input
+    outside [0, 1]. The derivative of a logarithm at 0 is taken as 0.
+    """
+    _check_equal_shapes(input, target, "binary_cross_entropy")
+    outside = logical_not((input >= 0) & (input <= 1))  # so that NaN is outside
+    message = "all elements of input should be between 0 and 1"
+    in_range(outside.to(types.int64), 1, "RuntimeError", message, False)
+    losses = -(target * _floored_log(input) + (1.0 - target) * _floored_log(1.0 - input))
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Binary cross entropy of sigmoid(input), without overflow; one shape for input and target.
+
+    ``pos_weight`` multiplies the part of the positive class; it broadcasts.
+    """
+    check_tensor(input, "binary_cross_entropy_with_logits")
+    if input.shape != target.shape:
+        raise ValueError(
+            f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
+    if pos_weight is None:
+        losses = input * (1.0 - target) + stable_softplus(-input)
+    else:
+        scale = (pos_weight - 1.0) * target + 1.0
+        losses = input * (1.0 - target) + scale * stable_softplus(-input)
+    return reduced(losses if weight is None else losses * weight, reduction)

@@ -1,0 +1,94 @@
+"""Index maps: which element of which stored value an op reads, through any chain of views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Node
+from tinytorch.ir.index import Index, constant, delinearize, linearize
+
+Indices: TypeAlias = tuple[Index, ...]
+
+PURE_VIEWS = frozenset({"reshape", "broadcast_to", "permute", "slice", "flip"})
+"""Movement ops that read exactly one element of one operand, always."""
+GUARDED_VIEWS = frozenset({"pad", "cat", "update_slice"})
+"""Movement ops that read one operand or another (or zero), by index."""
+SOURCES = frozenset({"full", "iota"})
+
+
+@dataclass(frozen=True)
+class Access:
+    """Element ``indices`` of ``node``, which is no pure view."""
+
+    node: Node
+    indices: Indices
+
+    @property
+    def flat(self) -> Index:
+        """Row-major position in the node's buffer."""
+        return linearize(self.indices, self.node.type.shape)
+
+
+def through_views(node: Node, indices: Indices) -> Access:
+    """Follow pure views down to what is really read."""
+    while node.op.name in PURE_VIEWS:
+        indices = map_view(node, indices)
+        node = node.inputs[0]
+    return Access(node, indices)
+
+
+def map_view(node: Node, indices: Indices) -> Indices:
+    """Indices into a pure view's operand, from indices into its result."""
+    source = node.inputs[0].type.shape
+    name = node.op.name
+    if name == "reshape":
+        return delinearize(linearize(indices, node.type.shape), source)
+    if name == "broadcast_to":
+        lead = len(node.type.shape) - len(source)
+        return tuple(
+            constant(0) if size == 1 else indices[lead + axis] for axis, size in enumerate(source)
+        )
+    if name == "permute":
+        inverse = ops.inverse(tuple(node.attrs["order"]))
+        return tuple(indices[i] for i in inverse)
+    if name == "slice":
+        return tuple(
+            index * step + start
+            for index, start, step in zip(
+                indices, node.attrs["starts"], node.attrs["steps"], strict=True
+            )
+        )
+    flipped = set(node.attrs["axes"])
+    return tuple(
+        index * -1 + (source[axis] - 1) if axis in flipped else index
+        for axis, index in enumerate(indices)
+    )
+
+
+def base_of(node: Node) -> Node:
+    """What a chain of pure views reads from."""
+    while node.op.name in PURE_VIEWS:
+        node = node.inputs[0]
+    return node
+
+
+def bases(node: Node) -> list[Node]:
+    """All values that a node reads through views, guarded ones included; sources left out."""
+    found: list[Node] = []
+    stack = list(node.inputs)
+    while stack:
+        base = base_of(stack.pop())
+        if base.op.name in GUARDED_VIEWS:
+            stack.extend(base.inputs)
+        elif base.op.name not in SOURCES and base not in found:
+            found.append(base)
+    return found
+
+
+def storage_of(node: Node) -> Node:
+    """The node whose buffer holds this one's elements in the same order."""
+    while node.op is ops.reshape:
+        node = node.inputs[0]
+    return node

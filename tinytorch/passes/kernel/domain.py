@@ -1,0 +1,221 @@
+"""Domain: the iteration space that the members of one kernel share, and who lives where in it.
+
+A domain has ``rows`` (the chunked axis) and ``cols`` (the inner axes). A member's *level* says how
+its elements map to it; since reshapes keep row-major order, a level fixes the flat index whatever
+the shape:
+
+=======  ==========================  =====================================
+level    elements                    typical member
+=======  ==========================  =====================================
+full     rows * cols                 elementwise on the whole
+row      rows                        a reduction over the trailing axes
+column   cols, known at the end      a reduction over the leading axes
+total    1, known at the end         a reduction over everything
+tail     1, known at the end         arithmetic on totals
+=======  ==========================  =====================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tinytorch.ir.graph import Node
+from tinytorch.ir.index import Index, Symbol, delinearize
+from tinytorch.passes.kernel.access import Access, bases, through_views
+
+END_LEVELS = frozenset({"column", "total", "tail"})
+_SPLIT_KINDS = ("row", "column")
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Iteration space: ``rows`` and ``cols`` counts, each factored for exact index arithmetic."""
+
+    row_factors: tuple[int, ...]
+    col_factors: tuple[int, ...]
+
+    @property
+    def rows(self) -> int:
+        """Extent of the chunked axis."""
+        return math.prod(self.row_factors)
+
+    @property
+    def cols(self) -> int:
+        """Number of inner elements a row."""
+        return math.prod(self.col_factors)
+
+    def flat(self, level: str) -> Index:
+        """Flat index of a member's element at a level."""
+        rows = _flat(self.row_factors, "i")
+        cols = _flat(self.col_factors, "j")
+        if level == "full":
+            return rows * self.cols + cols
+        return {"row": rows, "column": cols}.get(level, Index())
+
+
+def _flat(factors: Sequence[int], name: str) -> Index:
+    flat = Index()
+    for position, size in enumerate(factors):
+        axis = Index() if size == 1 else Index(((Symbol(f"{name}{position}", size), 1),))
+        flat = flat * size + axis
+    return flat
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A legal kernel: its domain and each member's level."""
+
+    domain: Domain
+    levels: dict[Node, str]
+
+
+def reduction_kind(node: Node) -> str:
+    """How a reduction lies in row-major order: row, column, total, or other."""
+    shape = node.inputs[0].type.shape
+    axes = sorted(a for a in node.attrs["axes"] if shape[a] != 1)
+    kept = [i for i, s in enumerate(shape) if s != 1 and i not in axes]
+    if not kept:
+        return "other" if node.op.name.startswith("arg") else "total"
+    if not axes or axes[0] > kept[-1]:
+        return "row"
+    if axes[-1] < kept[0] and not node.op.name.startswith("arg"):
+        return "column"
+    return "other"
+
+
+def _split(members: Sequence[Node], size: int) -> tuple[int, int] | None:
+    """The (rows, cols) that all reductions of full-size members agree on; None if they differ."""
+    found: set[tuple[int, int]] = set()
+    for node in members:
+        if node.op.family != "reduction":
+            continue
+        kind, taken = reduction_kind(node), node.inputs[0].type.size
+        if kind == "other":
+            return None
+        if taken == size and kind in _SPLIT_KINDS:
+            kept = node.type.size
+            found.add((kept, size // kept) if kind == "row" else (size // kept, kept))
+    if len(found) > 1:
+        return None
+    return found.pop() if found else (size, 1)
+
+
+def make_plan(members: Sequence[Node]) -> Plan | None:
+    """Return the plan under which these nodes form one kernel, or None if they cannot."""
+    size = max(_iteration_size(n) for n in members)
+    if size == 0:
+        return Plan(Domain((0,), ()), dict.fromkeys(members, "full")) if len(members) == 1 else None
+    split = _split(members, size)
+    if split is None:
+        return None
+    levels = _levels(members, *split)
+    if levels is None:
+        return None
+    domain = _factored(members, levels, *split)
+    if all(_reads_in_place(n, levels, domain) for n in members):
+        return Plan(domain, levels)
+    return None
+
+
+def _iteration_size(node: Node) -> int:
+    return node.inputs[0].type.size if node.op.family == "reduction" else node.type.size
+
+
+def _levels(members: Sequence[Node], rows: int, cols: int) -> dict[Node, str] | None:
+    inside = set(members)
+    levels: dict[Node, str] = {}
+    for node in members:
+        known = [levels[b] for b in bases(node) if b in inside]
+        level = _level(node, known, rows, cols)
+        if level is None:
+            return None
+        levels[node] = level
+    return levels
+
+
+def _level(node: Node, operands: list[str], rows: int, cols: int) -> str | None:
+    size = node.type.size
+    if node.op.family == "reduction":
+        kind, taken = reduction_kind(node), node.inputs[0].type.size
+        if any(level in END_LEVELS for level in operands):
+            return None
+        if taken == rows * cols and kind in _SPLIT_KINDS:
+            return kind
+        if kind == "total" and taken in (rows * cols, rows):
+            return "total"
+        return None
+    if any(level in END_LEVELS for level in operands):
+        return "tail" if size == 1 and all(v in ("total", "tail") for v in operands) else None
+    if size == rows * cols:
+        return "full"
+    return "row" if size == rows and cols > 1 else None
+
+
+def _factored(
+    members: Iterable[Node], levels: dict[Node, str], rows: int, cols: int
+) -> Domain:
+    """Factor rows and cols by the members' shapes, so that index maps between them are exact."""
+    products = {1, cols, rows * cols}
+    for node in members:
+        level = levels[node]
+        shapes = [node.type.shape] if level in ("full", "row") else []
+        shapes += [n.type.shape for n in node.inputs if n.type.size == rows * cols]
+        for shape in shapes:
+            step = cols if math.prod(shape) == rows and level == "row" else 1
+            for size in reversed(shape):
+                step *= size
+                products.add(step)
+    return Domain(
+        _chain(sorted(p // cols for p in products if p % cols == 0 and p >= cols), rows),
+        _chain(sorted(p for p in products if p <= cols), cols),
+    )
+
+
+def _chain(products: list[int], total: int) -> tuple[int, ...]:
+    """Factors, outermost first, of the longest chain of products each dividing the next."""
+    factors: list[int] = []
+    last = 1
+    for product in products:
+        if product > last and product % last == 0 and total % product == 0:
+            factors.append(product // last)
+            last = product
+    return tuple(reversed(factors))
+
+
+def operand_indices(node: Node, position: int, level: str, domain: Domain) -> tuple[Index, ...]:
+    """Indices at which a member reads an operand, in the operand's own shape."""
+    operand = node.inputs[position]
+    if node.op.family == "reduction":
+        # Reducing a full value reads it at (row, col), reducing a row value at (row).
+        whole = "full" if operand.type.size == domain.rows * domain.cols else "row"
+        return delinearize(domain.flat(whole), operand.type.shape)
+    return delinearize(domain.flat(level), operand.type.shape)
+
+
+def member_accesses(node: Node, level: str, domain: Domain) -> list[Access]:
+    """Every value a member reads through pure views, with the indices."""
+    if node.op.family in ("movement", "source"):
+        return [through_views(node, delinearize(domain.flat(level), node.type.shape))]
+    if node.op.family not in ("elementwise", "reduction"):
+        return []
+    return [
+        through_views(operand, operand_indices(node, position, level, domain))
+        for position, operand in enumerate(node.inputs)
+    ]
+
+
+def _reads_in_place(node: Node, levels: dict[Node, str], domain: Domain) -> bool:
+    """Whether a member reads other members only at the element at hand."""
+    level = levels[node]
+    direct = {}
+    for access in member_accesses(node, level, domain):
+        if access.node in levels and access.node is not node:
+            source = levels[access.node]
+            if level not in END_LEVELS and source in END_LEVELS:
+                return False
+            if not access.flat.same(domain.flat(source)):
+                return False
+            direct[access.node] = True
+    return all(b in direct or b not in levels for b in bases(node) if b is not node)

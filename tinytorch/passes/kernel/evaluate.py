@@ -1,0 +1,432 @@
+"""Scalar evaluation: the expression of one element of one node, bound in the right scope.
+
+An element is a node with indices. Views turn into index arithmetic; stored values into loads;
+members of the kernel into names; everything else into its op's expression on its operands.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.index import Index, Symbol, delinearize, linearize
+from tinytorch.ir.kernel import (
+    Accumulator,
+    Apply,
+    Bind,
+    Buffer,
+    Cast,
+    Check,
+    Constant,
+    Expr,
+    Guard,
+    IndexValue,
+    Let,
+    Load,
+    Stmt,
+    Update,
+    Var,
+)  # fmt: skip
+from tinytorch.ir.types import DType, bool_, int64
+from tinytorch.passes.kernel.access import (
+    GUARDED_VIEWS,
+    PURE_VIEWS,
+    Access,
+    Indices,
+    bases,
+    storage_of,
+    through_views,
+)  # fmt: skip
+from tinytorch.passes.kernel.domain import END_LEVELS
+from tinytorch.passes.kernel.loops import ROW, Loops
+from tinytorch.passes.kernel.phases import Phases
+
+
+@dataclass
+class Scope:
+    """Statements that run once a chunk, once a row, or once an element, and names they bind."""
+
+    stmts: list[Stmt] = field(default_factory=list)
+    known: dict[Any, Expr] = field(default_factory=dict)
+
+
+def reduction_operand(node: Node, loops: Loops) -> str:
+    """Level at which a reduction reads its operand."""
+    return "full" if node.inputs[0].type.size == loops.rows * loops.cols else "row"
+
+
+class Evaluator:
+    """Evaluates members of one kernel."""
+
+    def __init__(
+        self, graph: Graph, levels: dict[Node, str], loops: Loops, phases: Phases,
+        stored: set[Node], recomputed: set[Node], chunks: int,
+    ) -> None:  # fmt: skip
+        self.graph = graph
+        self.levels = levels
+        self.loops = loops
+        self.phases = phases
+        self.stored = stored
+        self.recomputed = recomputed
+        self.chunk = Symbol("chunk", chunks)
+        self.chunks = chunks
+        self.prologue, self.row, self.end = Scope(), Scope(), Scope()
+        self.body: Scope = self.row
+        self.phase = 0
+        self.at_end = False
+        self.buffers: dict[str, Buffer] = {}
+        self.nodes: dict[str, Node] = {}
+        self.variables: dict[str, Node] = {}
+        self.totals: dict[Node, Var] = {}
+        self.after_loop: list[Stmt] = []
+        self.messages: list[tuple[str, str, str]] = []
+        self._failed: list[tuple[Var, int]] = []
+        self._names: dict[tuple[Node, str], str] = {}
+        self._dynamic: dict[str, Scope] = {}
+        self._count = 0
+
+    # ----------------------------------------------------------------- names
+
+    def fresh(self, stem: str, dtype: DType, node: Node | None = None) -> Var:
+        """A new variable."""
+        self._count += 1
+        var = Var(f"{stem}_{self._count}", dtype)
+        if node is not None:
+            self.variables[var.name] = node
+        return var
+
+    def _buffer(self, node: Node, role: str, prefix: str, size: int, dtype: DType) -> str:
+        key = (node, role)
+        if key not in self._names:
+            name = f"{prefix}{sum(1 for b in self.buffers.values() if b.role == role)}"
+            self._names[key] = name
+            self.buffers[name] = Buffer(name, dtype, size, role)
+            if role in ("in", "out"):
+                self.nodes[name] = storage_of(node)
+                self.variables[name] = node
+        return self._names[key]
+
+    def input(self, node: Node) -> str:
+        """Name of the buffer of a stored value computed elsewhere."""
+        return self._buffer(storage_of(node), "in", "x", node.type.size, node.type.dtype)
+
+    def output(self, node: Node) -> str:
+        """Name of the buffer that receives a member."""
+        return self._buffer(node, "out", "y", node.type.size, node.type.dtype)
+
+    def scratch(self, node: Node) -> str:
+        """Name of the scratch row that keeps a member for later loops."""
+        return self._buffer(node, "scratch", "row", self.loops.cols, node.type.dtype)
+
+    def partial(self, node: Node, size: int) -> str:
+        """Name of the buffer with one partial result a chunk."""
+        return self._buffer(node, "partial", "part", size * self.chunks, node.type.dtype)
+
+    @staticmethod
+    def identity(kind: str, dtype: DType) -> Constant:
+        """The value that a reduction starts from."""
+        if kind == "sum":
+            return Constant({"f": 0.0, "i": 0, "b": False}[dtype.kind], dtype)
+        sign = -1 if kind == "max" else 1
+        if dtype.kind == "f":
+            return Constant(sign * math.inf, dtype)
+        if dtype.kind == "b":
+            return Constant(kind == "min", dtype)
+        high = (1 << (dtype.bits - (1 if dtype.signed else 0))) - 1
+        low = -high - 1 if dtype.signed else 0
+        return Constant(low if kind == "max" else high, dtype)
+
+    # ---------------------------------------------------------------- scopes
+
+    def open_body(self, phase: int) -> Scope:
+        """Begin a loop over a row."""
+        self.body, self.phase = Scope(), phase
+        return self.body
+
+    def close_body(self) -> None:
+        """End it; after the last one, row values may use every reduction."""
+        self.body, self.phase = self.row, self.phases.count
+
+    def define(self, node: Node, value: Expr, scope: Scope) -> None:
+        """Say what a member's value is from here on."""
+        scope.known[node] = value
+
+    def _scope_of(self, index: Index) -> Scope:
+        if self.at_end:
+            return self.end
+        scope = self.prologue
+        for symbol in index.symbols():
+            if symbol.name in self._dynamic:
+                found = self._dynamic[symbol.name]
+            else:
+                found = self.row if symbol.name == ROW else self.body
+            if found is self.body or scope is self.prologue:
+                scope = found
+        return scope
+
+    def _level_scope(self, level: str) -> Scope:
+        if level in END_LEVELS or self.at_end:
+            return self.end
+        return self.body if level == "full" else self.row
+
+    def _bind(self, scope: Scope, key: Any, stem: str, expr: Expr, node: Node | None = None) -> Var:
+        var = self.fresh(stem, expr.dtype, node)
+        scope.stmts.append(Let(var, expr))
+        scope.known[key] = var
+        return var
+
+    # --------------------------------------------------------------- members
+
+    def operand(self, node: Node, position: int) -> Expr:
+        """Value of an operand of a member at the element at hand."""
+        level = self.levels[node]
+        if node.op.family == "reduction":
+            level = reduction_operand(node, self.loops)
+        source = node.inputs[position]
+        return self.value(source, self.loops.indices(level, source.type.shape))
+
+    def member(self, node: Node) -> Expr:
+        """Value of a member at the element at hand."""
+        level = self.levels[node]
+        if level in END_LEVELS:
+            self.at_end = True
+            try:
+                return self._member_in(node, level)
+            finally:
+                self.at_end = False
+        return self._member_in(node, level)
+
+    def _member_in(self, node: Node, level: str) -> Expr:
+        scope = self._level_scope(level)
+        for place in (scope, self.row):
+            if node in place.known:
+                return place.known[node]
+        if level == "full" and self.phases.phase[node] < self.phase:
+            if node in self.stored:
+                load = Load(self.output(node), self.loops.flat("full"), node.type.dtype)
+                return self._bind(scope, node, "kept", load)
+            if node in self.phases.saved:
+                load = Load(self.scratch(node), self.loops.col_index(), node.type.dtype)
+                return self._bind(scope, node, "kept", load)
+        value = self._compute(node, self.loops.indices(level, node.type.shape), scope, node)
+        scope.known[node] = value
+        return value
+
+    # ---------------------------------------------------------------- values
+
+    def value(self, node: Node, indices: Indices) -> Expr:
+        """Value of any node at given indices."""
+        access = through_views(node, indices)
+        base = access.node
+        if base in self.levels:
+            return self.member(base)
+        if base.op is ops.full:
+            return Constant(base.attrs["value"], base.type.dtype)
+        flat = access.flat
+        scope = self._scope_of(flat)
+        key = (storage_of(base), flat)
+        for place in (scope, self.row, self.prologue):
+            if key in place.known and not (self.at_end and place is not self.end):
+                return place.known[key]
+        if base in self.recomputed or base.op.name in ("iota", *GUARDED_VIEWS):
+            value = self._compute(base, access.indices, scope, base)
+            scope.known[key] = value
+            return value
+        return self._bind(scope, key, "x", Load(self.input(base), flat, base.type.dtype), base)
+
+    def _compute(self, node: Node, indices: Indices, scope: Scope, origin: Node) -> Expr:
+        """Evaluate a node by its op and bind the result."""
+        name, dtype = node.op.name, node.type.dtype
+        if name in PURE_VIEWS:
+            return self.value(node, indices) if node not in self.levels else self._view(node, indices)
+        if name == "full":
+            return Constant(node.attrs["value"], dtype)
+        expr: Expr
+        if name == "iota":
+            expr = IndexValue(indices[node.attrs["axis"]], dtype)
+        elif name in GUARDED_VIEWS:
+            expr = self.guarded(node, indices)
+        elif node.op.family == "random":
+            expr = self._random(node, indices)
+        elif node.op.family == "indexing":
+            expr = self._indexed(node, indices, scope)
+        else:
+            expr = self._elementwise(node, indices, scope)
+            if isinstance(expr, Var):
+                return expr
+        return self._bind(scope, ("value", node, indices), _stem(name), expr, origin)
+
+    def _view(self, node: Node, indices: Indices) -> Expr:
+        """A stored view: the value it shows, read from below."""
+        access = through_views(node, indices)
+        return self.value(access.node, access.indices)
+
+    def _elementwise(self, node: Node, indices: Indices, scope: Scope) -> Expr:
+        args = tuple(self.value(n, indices) for n in node.inputs)
+        dtype = node.type.dtype
+        if node.op is ops.cast:
+            return Cast(args[0], dtype)
+        if node.op.effect:
+            self._check(node, args[0], scope)
+            return args[0] if isinstance(args[0], Var) else Apply("{0}", args, dtype)
+        assert node.op.expr is not None, node
+        expr: Expr = Apply(node.op.expr, args, dtype)
+        if dtype.kind == "i" and dtype.bits < 64:
+            expr = Cast(expr, dtype)  # numba widens small integers; they wrap here as in numpy
+        return expr
+
+    def _check(self, node: Node, value: Expr, scope: Scope) -> None:
+        dtype = node.inputs[0].type.dtype
+        condition: Expr
+        if node.op is ops.require_range:
+            low, high = (Constant(node.attrs[k], dtype) for k in ("low", "high"))
+            condition = Apply("({0} < {1}) | ({0} >= {2})", (value, low, high), bool_)
+        else:
+            condition = Apply("{0} == {1}", (value, Constant(0, dtype)), bool_)
+        where = self.graph.origin_of(node)
+        self.messages.append((node.attrs["error"], node.attrs["message"], where))
+        failed = self.fresh("failed", bool_)
+        self._failed.append((failed, len(self.messages)))
+        self.prologue.stmts.append(Accumulator(failed, "any"))
+        scope.stmts.append(Update(failed, "any", condition))
+
+    def failures(self) -> list[Stmt]:
+        """Statements after the loops that report failed checks."""
+        if self._failed and "status" not in self.buffers:
+            self.buffers["status"] = Buffer("status", int64, 1, "status")
+        return [Check(failed, code) for failed, code in self._failed]
+
+    def _random(self, node: Node, indices: Indices) -> Expr:
+        state = node.inputs[0]
+        seed = self.value(state, (Index(),))
+        counter = self.value(state, (Index((), 1),))
+        flat = linearize(indices, node.type.shape) + node.attrs["offset"]
+        at = Apply("{0} + {1}", (counter, IndexValue(flat, int64)), int64)
+        return Apply("random_bits({0}, {1})", (seed, at), int64)
+
+    def _indexed(self, node: Node, indices: Indices, scope: Scope) -> Expr:
+        """take and gather: an index loaded from memory picks the element."""
+        source, index = node.inputs
+        axis = node.attrs["axis"]
+        if node.op is ops.take:
+            at = self.value(index, indices[axis : axis + index.type.ndim])
+            rest = (indices[:axis], indices[axis + index.type.ndim :])
+        else:
+            at = self.value(index, indices)
+            rest = (indices[:axis], indices[axis + 1 :])
+        self._count += 1
+        symbol = Symbol(f"at_{self._count}", source.type.shape[axis])
+        scope.stmts.append(Bind(symbol, at))
+        self._dynamic[symbol.name] = scope
+        picked = (*rest[0], Index(((symbol, 1),)), *rest[1])
+        access = through_views(source, picked)
+        return Load(self.input(access.node), access.flat, node.type.dtype)
+
+    # --------------------------------------------------------- guarded views
+
+    def guarded(self, node: Node, indices: Indices) -> Expr:
+        """pad, cat and update_slice: a choice by index, evaluated lazily."""
+        dtype = node.type.dtype
+        if node.op is ops.pad:
+            (source,) = node.inputs
+            inner = tuple(x + -low for x, low in zip(indices, node.attrs["low"], strict=True))
+            zero = Constant({"f": 0.0, "i": 0, "b": False}[dtype.kind], dtype)
+            return Guard(_inside(inner, source.type.shape), self._lazy(source, inner), zero, dtype)
+        if node.op is ops.cat:
+            return self._cat(node, indices)
+        base, new = node.inputs
+        conditions: list[tuple[Index, int, int]] = []
+        inner_indices = []
+        for x, start, step, n in zip(
+            indices, node.attrs["starts"], node.attrs["steps"], new.type.shape, strict=True
+        ):
+            shifted = x + -start
+            conditions.append((shifted, 0, (n - 1) * step + 1))
+            at, rest = shifted.split(step)
+            if step != 1:
+                conditions.append((rest, 0, 1))
+            inner_indices.append(at)
+        value = self._lazy(new, tuple(inner_indices))
+        return Guard(tuple(conditions), value, self._lazy(base, indices), dtype)
+
+    def _cat(self, node: Node, indices: Indices) -> Expr:
+        axis = node.attrs["axis"]
+        start = node.type.shape[axis]
+        expr: Expr | None = None
+        for source in reversed(node.inputs):
+            size = source.type.shape[axis]
+            start -= size
+            at = indices[axis] + -start
+            inner = (*indices[:axis], at, *indices[axis + 1 :])
+            value = self._lazy(source, inner)
+            expr = (
+                value if expr is None
+                else Guard(((at, -start, size),), value, expr, node.type.dtype)
+            )  # fmt: skip
+        assert expr is not None
+        return expr
+
+    def _lazy(self, node: Node, indices: Indices) -> Expr:
+        """A value as one nested expression, evaluated only if its guard holds."""
+        access = through_views(node, indices)
+        base = access.node
+        if base.op is ops.full:
+            return Constant(base.attrs["value"], base.type.dtype)
+        if base.op is ops.iota:
+            return IndexValue(access.indices[base.attrs["axis"]], base.type.dtype)
+        if base.op.name in GUARDED_VIEWS and storage_of(base) not in self.stored:
+            if base not in self.levels and not self._is_stored_elsewhere(base):
+                return self.guarded(base, access.indices)
+        return Load(self.input(base), access.flat, base.type.dtype)
+
+    def _is_stored_elsewhere(self, node: Node) -> bool:
+        return True  # guarded views under a guarded view are always stored: see fuse._required
+
+
+def _inside(indices: Indices, shape: tuple[int, ...]) -> tuple[tuple[Index, int, int], ...]:
+    found = []
+    for index, size in zip(indices, shape, strict=True):
+        low, high = index.bounds()
+        if low < 0 or high >= size:
+            found.append((index, 0, size))
+    return tuple(found)
+
+
+def _stem(name: str) -> str:
+    return {"abs": "size", "round": "rounded", "max": "top", "min": "low", "pow": "power",
+            "not": "negated"}.get(name, name)  # fmt: skip
+
+
+def probe_indices(
+    members: list[Node], levels: dict[Node, str], loops: Loops, recomputed: set[Node]
+) -> list[Index]:
+    """Flat indices of every load that a kernel makes under some loops."""
+    found: list[Index] = []
+    for node in members:
+        level = levels[node]
+        if level in END_LEVELS and node.op.family != "reduction":
+            continue
+        if node.op.family == "reduction":
+            level = reduction_operand(node, loops)
+        stack = [(n, loops.indices(level, n.type.shape)) for n in _operands(node, levels)]
+        if node.op.name in PURE_VIEWS or node.op.name in GUARDED_VIEWS:
+            stack = [(node, loops.indices(level, node.type.shape))]
+        while stack:
+            access = through_views(*stack.pop())
+            base = access.node
+            if base.op.name in GUARDED_VIEWS:
+                stack.extend((n, access.indices) for n in base.inputs[:1])
+            found.extend(access.indices if base.op is ops.iota else [access.flat])
+    return found
+
+
+def _operands(node: Node, levels: dict[Node, str]) -> list[Node]:
+    if node.op.name in ("take", "gather"):
+        return []
+    return [n for n in node.inputs if n.type.ndim == node.type.ndim or node.op.family == "reduction"]
+
+
+__all__ = ["Access", "Evaluator", "Scope", "bases", "delinearize", "probe_indices"]

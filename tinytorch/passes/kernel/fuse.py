@@ -1,0 +1,291 @@
+"""Fusion: which nodes share a kernel.
+
+Every computed value starts as a group of its own. Groups are merged along the edges between them
+while the union is legal: one iteration domain (``domain.make_plan``), no cycle through a third
+group, no element read before it is made. Views and constants belong to no group: they are index
+maps inside whoever reads them. Scalars that are cheap to compute from stored values are computed
+again by each reader instead of costing a launch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Node
+from tinytorch.passes.kernel.access import PURE_VIEWS, SOURCES, base_of, bases, storage_of
+from tinytorch.passes.kernel.contraction import product_operands
+from tinytorch.passes.kernel.domain import Plan, make_plan
+
+MAX_MEMBERS = 400
+MAX_BUFFERS = 48
+_RECOMPUTE_BELOW = 60
+
+
+@dataclass
+class Group:
+    """Nodes of one kernel, in order, with the plan that makes them one."""
+
+    members: list[Node]
+    plan: Plan | None
+    simple: tuple[int, ...] | None
+    """The shape that all members share, if they are elementwise and read each other directly."""
+
+
+@dataclass
+class Fused:
+    """The result: groups in order, what must be stored, and what readers compute again."""
+
+    groups: list[Group]
+    stored: set[Node]
+    recomputed: set[Node]
+
+
+def fuse(graph: Graph, enabled: bool = True) -> Fused:
+    """Partition a simplified graph into kernels."""
+    return _Fusion(graph, enabled).run()
+
+
+def is_compute(node: Node) -> bool:
+    """Whether a node computes something (as opposed to being a view, a source or an input)."""
+    return node.op.family in ("elementwise", "reduction", "random") or node.op.name in (
+        "take", "gather",
+    )  # fmt: skip
+
+
+def is_opaque(node: Node) -> bool:
+    """Whether a node is a step of its own: a product or a scatter."""
+    return node.op.name in ("matmul", "put_add", "scatter_add")
+
+
+class _Fusion:
+    def __init__(self, graph: Graph, enabled: bool) -> None:
+        self.graph = graph
+        self.enabled = enabled
+        live = graph.live()
+        self.nodes = [n for n in graph if n in live]
+        self.required = self._required()
+        self.recomputed = self._recomputed()
+        self.group_of: dict[Node, int] = {}
+        self.groups: dict[int, Group] = {}
+        self.flow: nx.DiGraph = nx.DiGraph()
+
+    # ------------------------------------------------------- what is stored
+
+    def _required(self) -> set[Node]:
+        """Nodes that need a buffer whatever is fused."""
+        found = {storage_of(n) for n in (*self.graph.outputs, *self.graph.updates.values())}
+        for node in self.nodes:
+            if node.op is ops.matmul:
+                found.update(storage_of(operand.base) for operand in product_operands(node))
+            elif is_opaque(node):
+                found.update(storage_of(n) for n in node.inputs)
+            elif node.op.name in ("take", "gather") or node.op.family == "random":
+                found.add(base_of(node.inputs[0]))
+            elif node.op.name in ("pad", "cat", "update_slice"):
+                found.update(base_of(n) for n in node.inputs if base_of(n).op.name not in SOURCES)
+        updated = {storage_of(n) for n in self.graph.updates.values()}
+        return {n for n in found if n.op.name != "input" or n in updated}
+
+    def _recomputed(self) -> set[Node]:
+        """Cheap scalars of stored scalars: their readers compute them again."""
+        cost: dict[Node, int] = {}
+        for node in self.nodes:
+            if node.type.size != 1:
+                continue
+            if node.op.name == "input" or is_opaque(node) or node.op.family == "reduction":
+                cost[node] = 0
+            elif node.op.family in ("movement", "source") or is_compute(node):
+                parts = [cost.get(n) for n in node.inputs]
+                if all(p is not None for p in parts) and node.op.family != "random":
+                    cost[node] = node.op.costly + sum(p or 0 for p in parts)
+        return {
+            n for n, c in cost.items()
+            if is_compute(n) and n.op.family == "elementwise" and 0 < c < _RECOMPUTE_BELOW
+            and not n.op.effect and not self._after_total(n)
+        }  # fmt: skip
+
+    def _after_total(self, node: Node) -> bool:
+        """Whether a scalar comes from a reduction or a product of this graph."""
+        stack, seen = [node], set()
+        while stack:
+            current = stack.pop()
+            if current in seen:
+                continue
+            seen.add(current)
+            if current.op.family == "reduction" or is_opaque(current):
+                return True
+            stack.extend(current.inputs)
+        return False
+
+    # -------------------------------------------------------------- merging
+
+    def run(self) -> Fused:
+        """Seed one group a node, then merge along edges."""
+        members = [n for n in self.nodes if self._is_member(n)]
+        for position, node in enumerate(members):
+            simple = tuple(node.type.shape) if node.op.family == "elementwise" else None
+            self.groups[position] = Group([node], make_plan([node]), simple)
+            self.group_of[node] = position
+            self.flow.add_node(position)
+        for node in self.nodes:
+            if is_opaque(node):
+                self.flow.add_node(node)
+        for node in self.nodes:
+            self._add_flow(node)
+        if self.enabled:
+            for node in members:
+                for source in self._sources(node):
+                    self._try_merge(self.group_of[source], self.group_of[node])
+            self._merge_siblings()
+        return self._finish()
+
+    def _is_member(self, node: Node) -> bool:
+        if node in self.required:
+            return not is_opaque(node)
+        return is_compute(node) and node not in self.recomputed
+
+    def _expanded_bases(self, node: Node) -> list[Node]:
+        """Stored or computed values a node needs, looking through recomputed scalars."""
+        found: list[Node] = []
+        stack = list(self._direct(node))
+        seen: set[Node] = set()
+        while stack:
+            base = stack.pop(0)
+            if base in seen:
+                continue
+            seen.add(base)
+            if base in self.recomputed and base not in self.group_of:
+                stack.extend(bases(base))
+            else:
+                found.append(base)
+        return found
+
+    def _direct(self, node: Node) -> list[Node]:
+        """What a node reads; a stored view stops at the next stored value below it."""
+        if node.op.name in PURE_VIEWS:
+            base = base_of(node)
+            return [base] if base.op.name not in ("pad", "cat", "update_slice") else bases(base)
+        return bases(node)
+
+    def _sources(self, node: Node) -> list[Node]:
+        return [b for b in self._expanded_bases(node) if b in self.group_of]
+
+    def _place(self, node: Node) -> int | Node | None:
+        return self.group_of.get(node, node if is_opaque(node) else None)
+
+    def _add_flow(self, node: Node) -> None:
+        place = self._place(node)
+        if place is None:
+            return
+        for base in self._expanded_bases(node):
+            source = self._place(base)
+            if source is not None and source != place:
+                self.flow.add_edge(source, place)
+
+    def _try_merge(self, first: int, second: int) -> bool:
+        if first == second:
+            return False
+        a, b = self.groups[first], self.groups[second]
+        if len(a.members) + len(b.members) > MAX_MEMBERS or self._path_between(first, second):
+            return False
+        union = Group(a.members + b.members, None, None)
+        if a.simple is not None and a.simple == b.simple and self._direct_edges(a, b):
+            union.simple = a.simple
+        else:
+            union.members = self._ordered(union.members)
+            union.plan = make_plan(union.members)
+            if union.plan is None or self._buffers(union.members) > MAX_BUFFERS:
+                return False
+        self._contract(first, second, union)
+        return True
+
+    def _direct_edges(self, a: Group, b: Group) -> bool:
+        inside = set(a.members)
+        return all(
+            base not in inside or base in node.inputs for node in b.members for base in bases(node)
+        )
+
+    def _ordered(self, members: list[Node]) -> list[Node]:
+        inside = set(members)
+        if not hasattr(self, "_rank"):
+            self._rank = {n: i for i, n in enumerate(self.nodes)}
+        return sorted(inside, key=self._rank.__getitem__)
+
+    def _buffers(self, members: list[Node]) -> int:
+        inside = set(members)
+        return len({b for n in members for b in self._expanded_bases(n) if b not in inside})
+
+    def _path_between(self, first: int, second: int) -> bool:
+        """Whether a third step stands between two groups, either way."""
+        return self._indirect(first, second) or self._indirect(second, first)
+
+    def _indirect(self, start: int, goal: int) -> bool:
+        stack = [n for n in self.flow.successors(start) if n != goal]
+        seen = set(stack)
+        while stack:
+            for following in self.flow.successors(stack.pop()):
+                if following == goal:
+                    return True
+                if following not in seen:
+                    seen.add(following)
+                    stack.append(following)
+        return False
+
+    def _contract(self, first: int, second: int, union: Group) -> None:
+        for node in self.groups.pop(second).members:
+            self.group_of[node] = first
+        self.groups[first] = union
+        for source in list(self.flow.predecessors(second)):
+            if source != first:
+                self.flow.add_edge(source, first)
+        for target in list(self.flow.successors(second)):
+            if target != first:
+                self.flow.add_edge(first, target)
+        self.flow.remove_node(second)
+
+    def _merge_siblings(self) -> None:
+        """Merge groups that read the same large values: each is then loaded once."""
+        readers: dict[Node, list[int]] = {}
+        for number, group in self.groups.items():
+            for node in group.members:
+                for base in self._expanded_bases(node):
+                    if base.type.size > 1 and self.group_of.get(base) != number:
+                        found = readers.setdefault(base, [])
+                        if number not in found:
+                            found.append(number)
+        moved: dict[int, int] = {}
+        for numbers in readers.values():
+            for other in numbers[1:]:
+                a, b = _final(moved, numbers[0]), _final(moved, other)
+                if a != b and not nx.has_path(self.flow, a, b) and not nx.has_path(self.flow, b, a):
+                    if self._try_merge(a, b):
+                        moved[b] = a
+
+    # --------------------------------------------------------------- result
+
+    def _finish(self) -> Fused:
+        stored = set(self.required)
+        for node in self.nodes:
+            place = self._place(node)
+            if place is None:
+                continue
+            for base in self._expanded_bases(node):
+                if base in self.group_of and self.group_of[base] != place:
+                    stored.add(base)
+        stored |= {n for n in self.nodes if is_opaque(n)}
+        groups = []
+        for group in self.groups.values():
+            group.members = self._ordered(group.members)
+            if group.plan is None:
+                group.plan = make_plan(group.members)
+            groups.append(group)
+        return Fused(groups, stored, self.recomputed)
+
+
+def _final(moved: dict[int, int], number: int) -> int:
+    while number in moved:
+        number = moved[number]
+    return number

@@ -1,0 +1,98 @@
+"""Loops: how a kernel walks its domain, chosen so that index maps need no division."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tinytorch.ir.index import Index, Quotient, Symbol, delinearize
+from tinytorch.passes.kernel.domain import END_LEVELS, Plan
+
+ROW = "i"
+
+
+@dataclass(frozen=True)
+class Loops:
+    """``rows`` (the chunked axis, one symbol) and the inner axes, the last of them vectorised."""
+
+    rows: int
+    inner: tuple[int, ...]
+
+    @property
+    def cols(self) -> int:
+        """Elements a row."""
+        return math.prod(self.inner)
+
+    @property
+    def row(self) -> Symbol:
+        """The chunked axis."""
+        return Symbol(ROW, self.rows)
+
+    @property
+    def axes(self) -> tuple[Symbol, ...]:
+        """The inner axes, outermost first."""
+        return tuple(Symbol(f"j{n}" if n else "j", size) for n, size in enumerate(self.inner))
+
+    def col_index(self) -> Index:
+        """Flat index inside a row."""
+        flat = Index()
+        for axis in self.axes:
+            flat = flat * axis.extent + Index(((axis, 1),))
+        return flat
+
+    def flat(self, level: str) -> Index:
+        """Flat index of an element at a level. The row symbol stays even when there is one row."""
+        row = Index(((self.row, 1),))
+        if level == "full":
+            return row * self.cols + self.col_index() if self.inner else row
+        if level == "row":
+            return row
+        return self.col_index() if level == "column" else Index()
+
+    def indices(self, level: str, shape: tuple[int, ...]) -> tuple[Index, ...]:
+        """Multi-index of an element at a level, in a shape."""
+        return delinearize(self.flat(level), shape)
+
+
+Probe = Callable[[Loops], "list[Index]"]
+"""Gives the flat index of every access that a kernel would make under some loops."""
+
+
+def choose_loops(plan: Plan, probe: Probe) -> Loops:
+    """Pick loops for a plan: flat if no access divides, else the longest inner axis without."""
+    domain = plan.domain
+    split = any(level in ("row", "column") for level in plan.levels.values())
+    if split or domain.cols > 1:
+        single = Loops(domain.rows, (domain.cols,))
+        if not _divides_inner(probe(single)):
+            return single
+        return Loops(domain.rows, tuple(s for s in domain.col_factors if s > 1) or (1,))
+    flat = Loops(domain.rows, ())
+    if not _divides(probe(flat)):
+        return flat
+    candidates = []
+    cols = 1
+    for size in reversed(domain.row_factors):
+        cols *= size
+        if cols < domain.rows or len(domain.row_factors) == 1:
+            candidates.append(Loops(domain.rows // cols, (cols,)))
+    for loops in sorted(candidates, key=lambda one: -one.cols):
+        if loops.cols > 1 and not _divides_inner(probe(loops)):
+            return loops
+    return flat
+
+
+def _divides(indices: list[Index]) -> bool:
+    return any(isinstance(atom, Quotient) for index in indices for atom, _ in index.terms)
+
+
+def _divides_inner(indices: list[Index]) -> bool:
+    return any(
+        isinstance(atom, Quotient) and any(s.name != ROW for s in atom.index.symbols())
+        for index in indices
+        for atom, _ in index.terms
+    )
+
+
+__all__ = ["END_LEVELS", "Loops", "choose_loops"]

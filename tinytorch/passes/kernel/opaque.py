@@ -1,0 +1,130 @@
+"""Kernels of ops that are a step of their own: scatters, and products too small for a library."""
+
+from __future__ import annotations
+
+import math
+
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.index import Index, Symbol
+from tinytorch.ir.kernel import (
+    Apply,
+    Bind,
+    Buffer,
+    Constant,
+    Let,
+    Load,
+    Loop,
+    Owned,
+    Stmt,
+    Store,
+    Var,
+)  # fmt: skip
+from tinytorch.ir.target import Target
+from tinytorch.ir.types import DType, int64
+from tinytorch.passes.kernel.access import storage_of
+from tinytorch.passes.kernel.contraction import Operand, product_operands
+from tinytorch.passes.kernel.loops import Loops
+from tinytorch.passes.kernel.lower import Lowered
+from tinytorch.passes.kernel.schedule import chunk_of, sealed
+
+
+def _axis(name: str, size: int) -> tuple[Symbol, Index]:
+    symbol = Symbol(name, size)
+    return symbol, Index(((symbol, 1),))
+
+
+def _nest(axes: list[Symbol], *body: Stmt) -> Stmt:
+    nest: tuple[Stmt, ...] = body
+    for position, axis in enumerate(reversed(axes)):
+        nest = (Loop(axis, "serial" if position else "vector", nest),)
+    return nest[0]
+
+
+def _finish(
+    graph: Graph, node: Node, body: list[Stmt], buffers: list[Buffer], rows: int, chunk: int,
+    cost: float, inputs: list[Node],
+) -> Lowered:  # fmt: skip
+    table = {b.name: b for b in buffers}
+    where = graph.origin_of(node)
+    origins = (("y0", where),) if where else ()
+    kernel, order = sealed(
+        body, [], table, Loops(rows, (1,)), chunk, cost, [node.op.name], origins
+    )
+    known = {b.name: storage_of(n) for b, n in zip(buffers, [*inputs, node])}
+    return Lowered(kernel, [known.get(b.name) for b in order], [node], extent=rows, chunk=chunk)
+
+
+def lower_scatter(graph: Graph, node: Node, target: Target) -> Lowered:
+    """put_add and scatter_add: zeros, then additions in order, so that bits never vary.
+
+    A chunk owns a range of rows of the scattered axis and adds only what falls into it.
+    """
+    source, index = node.inputs
+    axis, size, dtype = node.attrs["axis"], node.attrs["size"], node.type.dtype
+    shape = source.type.shape
+    last = axis + (index.type.ndim if node.op is ops.put_add else 1)
+    before, count, after = (math.prod(s) for s in (shape[:axis], shape[axis:last], shape[last:]))
+    row, i = _axis("i", size)
+    pre, p = _axis("p", before)
+    each, n = _axis("n", count)
+    post, j = _axis("j", after)
+    zero = Constant(0.0 if dtype.kind == "f" else 0, dtype)
+    clear = Loop(row, "chunk", (_nest([pre, post], Store("y0", p * (size * after) + i * after + j, zero)),))
+    at = Symbol("at", size)
+    here = n if node.op is ops.put_add else p * (count * after) + n * after + j
+    value = Load("x0", p * (count * after) + n * after + j, dtype)
+    to = p * (size * after) + Index(((at, after),)) + j
+    add = Store("y0", to, value, "sum")
+    bind = Bind(at, Load("x1", here, int64))
+    if node.op is ops.put_add:
+        spread = Loop(each, "serial", (bind, Owned(at, (_nest([pre, post], add),))))
+    else:
+        inner = Loop(post, "serial", (bind, Owned(at, (add,))))
+        spread = Loop(pre, "serial", (Loop(each, "serial", (inner,)),))
+    buffers = [
+        Buffer("x0", dtype, source.type.size, "in"), Buffer("x1", int64, index.type.size, "in"),
+        Buffer("y0", dtype, node.type.size, "out"),
+    ]  # fmt: skip
+    cost = max(1.0, source.type.size / max(size, 1))
+    chunk = chunk_of(size, cost, target, flat=False)
+    return _finish(graph, node, [clear, spread], buffers, size, chunk, cost, [source, index])
+
+
+def _element(operand: Operand, name: str, row: Index, col: Index, rows: int, cols: int,
+             batch: Index, dtype: DType) -> Load:  # fmt: skip
+    inner = col * rows + row if operand.transposed else row * cols + col
+    return Load(name, batch * operand.stride + inner, dtype)
+
+
+def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
+    """A matrix product as a loop nest: rows of the result, each a sum of scaled rows."""
+    left, right = product_operands(node)
+    *batch_shape, m, n = node.type.shape
+    k = node.inputs[0].type.shape[-1]
+    dtype = node.type.dtype
+    rows = math.prod(batch_shape) * m
+    row, i = _axis("i", rows)
+    inner, kk = _axis("k", k)
+    col, j = _axis("j", n)
+    batch, at_row = i.split(m)
+    zero = Constant(0.0 if dtype.kind == "f" else 0, dtype)
+    factor = Var("factor", dtype)
+    x = _element(left, "x0", at_row, kk, m, k, batch, dtype)
+    y = _element(right, "x1", kk, j, k, n, batch, dtype)
+    out = i * n + j
+    term = Apply("{0} * {1}", (factor, y), dtype)
+    body: list[Stmt] = [
+        Loop(row, "chunk", (
+            _nest([col], Store("y0", out, zero)),
+            Loop(inner, "serial", (Let(factor, x), _nest([col], Store("y0", out, term, "sum")))),
+        ))
+    ]  # fmt: skip
+    buffers = [
+        Buffer("x0", dtype, left.base.type.size, "in"),
+        Buffer("x1", dtype, right.base.type.size, "in"),
+        Buffer("y0", dtype, node.type.size, "out"),
+    ]
+    cost = float(2 * n * k)
+    chunk = chunk_of(rows, cost, target, flat=False)
+    return _finish(graph, node, body, buffers, rows, chunk, cost, [left.base, right.base])

@@ -1,0 +1,130 @@
+"""Schedule: how a kernel's rows are cut into chunks, and the finished Kernel with its name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import is_dataclass, replace
+
+from tinytorch.ir.graph import Node
+from tinytorch.ir.index import Index
+from tinytorch.ir.kernel import Buffer, Guard, IndexValue, Kernel, Load, Stmt, Store, walk
+from tinytorch.ir.target import Target
+from tinytorch.passes.kernel.loops import Loops
+
+_LANES = 64
+"""Chunks of flat kernels are multiples of this, so that no chunk starts inside a vector."""
+
+
+def row_cost(members: list[Node], levels: dict[Node, str], cols: int) -> float:
+    """Scalar operations of one value of the chunked axis, roughly."""
+    total = 0.0
+    for node in members:
+        full = levels[node] in ("full", "column") or node.op.family == "reduction"
+        total += node.op.costly * (cols if full else 1)
+    return max(total, 1.0)
+
+
+def chunk_of(rows: int, cost: float, target: Target, flat: bool) -> int:
+    """Rows a chunk: one chunk if the work is small, else enough for every core.
+
+    A pure function of shape and target: results do not depend on the number of threads.
+    """
+    work = rows * cost
+    if work <= target.parallel_work or rows <= 1:
+        return max(rows, 1)
+    chunks = min(target.max_chunks, rows, max(2, int(work // target.parallel_work)))
+    chunk = -(-rows // chunks)
+    return -(-chunk // _LANES) * _LANES if flat else chunk
+
+
+def sealed(
+    body: list[Stmt], finish: list[Stmt], buffers: dict[str, Buffer], loops: Loops, chunk: int,
+    cost: float, names: list[str], origins: tuple[tuple[str, str], ...],
+) -> tuple[Kernel, list[Buffer]]:  # fmt: skip
+    """Return the kernel, named after what it does and a hash of its text, and its parameters."""
+    order = sorted(buffers.values(), key=lambda b: _ROLES.index(b.role))
+    flat = _is_flat(loops, order, body, finish)
+    if flat:
+        order = [replace(b, size=0) if b.size > 1 or b.role == "out" else b for b in order]
+        loops = Loops(1, ())
+    body_text = tuple(body)
+    kernel = Kernel(
+        name="", buffers=tuple(order), body=body_text, finish=tuple(finish),
+        extent=0 if flat else loops.rows, chunk=0 if flat else chunk, flat=flat, cost=cost,
+    )  # fmt: skip
+    digest = hashlib.sha256(repr(_neutral(kernel)).encode()).hexdigest()[:8]
+    kernel = replace(kernel, name=f"{_stem(names)}_{digest}", origins=origins)
+    return kernel, [b for b in order if b.role != "scratch"]
+
+
+_ROLES = ("in", "out", "inout", "partial", "status", "scratch")
+
+
+def _neutral(kernel: Kernel) -> tuple[object, ...]:
+    """What decides the text: in a flat kernel the extent of the axis does not."""
+    text = repr((kernel.buffers, kernel.body, kernel.finish, kernel.extent, kernel.chunk))
+    if kernel.flat:
+        for stmt in walk(kernel.body):
+            axis = getattr(stmt, "axis", None)
+            if axis is not None and axis.name == "i":
+                text = text.replace(repr(axis), "i")
+    return (text, kernel.flat)
+
+
+def _stem(names: list[str]) -> str:
+    """A readable name from the ops: what is rarest and costliest says most."""
+    counts = Counter(n for n in names if n not in ("cast", "where", "eq", "gt", "neg"))
+    telling = [n for n in dict.fromkeys(names) if n in _TELLING]
+    chosen = telling[:3] or [n for n, _ in counts.most_common(2)] or names[:1]
+    return "_".join(chosen)
+
+
+_TELLING = ("max", "exp", "log", "tanh", "sigmoid", "erf", "sqrt", "rsqrt", "sum", "argmax", "relu",
+            "take", "gather", "random_bits", "sin", "cos", "pow")  # fmt: skip
+
+
+def _is_flat(loops: Loops, buffers: list[Buffer], body: list[Stmt], finish: list[Stmt]) -> bool:
+    """Whether a kernel is one loop in which every buffer is read at the axis itself."""
+    if loops.inner or finish or any(b.role in ("partial", "status", "scratch") for b in buffers):
+        return False
+    row = loops.flat("row")
+    for stmt in walk(tuple(body)):
+        for index in _indices(stmt):
+            if index.symbols() and not index.same(row):
+                return False
+        if isinstance(stmt, Store) and not stmt.index.symbols():
+            return False
+    return True
+
+
+def parts(item: object) -> list[object]:
+    """A statement or expression and all expressions in it; loops are not entered."""
+    found: list[object] = []
+    stack = [item]
+    while stack:
+        item = stack.pop()
+        found.append(item)
+        for name in ("expr", "arg", "value", "otherwise", "failed"):
+            part = getattr(item, name, None)
+            if is_dataclass(part):
+                stack.append(part)
+        stack.extend(getattr(item, "args", ()))
+    return found
+
+
+def loads_of(stmt: Stmt) -> list[Load]:
+    """Every load in a statement."""
+    return [p for p in parts(stmt) if isinstance(p, Load)]
+
+
+def _indices(stmt: Stmt) -> list[Index]:
+    found: list[Index] = []
+    for part in parts(stmt):
+        if isinstance(part, Load | Store):
+            found.append(part.index)
+        elif isinstance(part, IndexValue):
+            found.append(part.index * 2)  # a value of the axis: its meaning depends on the extent
+        elif isinstance(part, Guard):
+            found.extend(index * 2 for index, _, _ in part.conditions)
+    return found

@@ -1,0 +1,234 @@
+"""Memory: slots for every value, an arena planned by liveness, and the finished Program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.kernel import Buffer, Kernel
+from tinytorch.ir.program import Copy, Launch, Product, Program, Row, Slot, Step
+from tinytorch.ir.target import Target
+from tinytorch.ir.types import DType, int64
+from tinytorch.passes.kernel.access import storage_of
+from tinytorch.passes.kernel.rename import merge_buffers
+from tinytorch.passes.program.steps import PlannedStep
+
+_ALIGN = 64
+_PANEL_FLOPS = 1 << 24
+
+
+@dataclass
+class _Arena:
+    """Offsets for values with lifetimes, smallest fitting gap first."""
+
+    free: list[tuple[int, int]] = field(default_factory=list)  # (offset, size), by offset
+    top: int = 0
+
+    def take(self, size: int) -> int:
+        """Return the offset of a free block of at least ``size`` bytes."""
+        size = -(-max(size, 1) // _ALIGN) * _ALIGN
+        fitting = [block for block in self.free if block[1] >= size]
+        if not fitting:
+            offset, self.top = self.top, self.top + size
+            return offset
+        block = min(fitting, key=lambda b: b[1])
+        self.free.remove(block)
+        if block[1] > size:
+            self.give(block[0] + size, block[1] - size)
+        return block[0]
+
+    def give(self, offset: int, size: int) -> None:
+        """Return a block, merged with its neighbours."""
+        size = -(-max(size, 1) // _ALIGN) * _ALIGN
+        self.free.append((offset, size))
+        self.free.sort()
+        merged: list[tuple[int, int]] = []
+        for start, length in self.free:
+            if merged and sum(merged[-1]) == start:
+                merged[-1] = (merged[-1][0], merged[-1][1] + length)
+            else:
+                merged.append((start, length))
+        self.free = merged
+
+
+class _Planner:
+    def __init__(self, graph: Graph, batches: list[list[PlannedStep]], target: Target) -> None:
+        self.graph = graph
+        self.batches = batches
+        self.target = target
+        self.slots: list[Slot] = []
+        self.slot_of: dict[Node, int] = {}
+        self.arena = _Arena()
+        self.messages: list[tuple[str, str, str]] = []
+        self.status: int | None = None
+        self.copies: list[Copy] = []
+        self.pinned: set[Node] = set()
+
+    def new_slot(self, dtype: DType, size: int, offset: int | None, note: str) -> int:
+        """Add a slot; return its id."""
+        self.slots.append(Slot(len(self.slots), dtype, size, offset, note))
+        return len(self.slots) - 1
+
+    def run(self) -> Program:
+        """Plan the whole program."""
+        inputs = tuple(self._external(n, self.graph.names.get(n, "")) for n in self.graph.inputs)
+        self.slot_of.update(zip(self.graph.inputs, inputs))
+        outputs = self._outputs()
+        updates = self._updates()
+        if any(step.can_fail for batch in self.batches for step in batch):
+            self.status = self.new_slot(int64, 1, None, "status")
+        steps = self._steps()
+        for position, (state, value) in enumerate(self.graph.updates.items()):
+            source, target = self.slot_of[storage_of(value)], self.slot_of[state]
+            if source != target:
+                self.copies.append(Copy(source, target, state.type.nbytes))
+        return Program(
+            name=self.graph.name, slots=tuple(self.slots), steps=(*steps, *self.copies),
+            inputs=inputs, outputs=outputs, updates=updates,
+            arena_bytes=self.arena.top, status=self.status, messages=tuple(self.messages),
+        )  # fmt: skip
+
+    def _external(self, node: Node, note: str) -> int:
+        return self.new_slot(node.type.dtype, node.type.size, None, note)
+
+    def _outputs(self) -> tuple[int, ...]:
+        """Slots of outputs; a value returned twice, or also an update, is copied."""
+        donated = {n for batch in self.batches for s in batch for n in s.in_place}
+        found = []
+        for number, node in enumerate(self.graph.outputs):
+            slot = self._external(node, f"output {number}")
+            source = storage_of(node)
+            if source in self.slot_of or source in donated or source.op.name == "input":
+                self.pinned.add(source)
+                self._late_copies.append((source, slot, node.type.nbytes))
+            else:
+                self.slot_of[source] = slot
+            found.append(slot)
+        return tuple(found)
+
+    @property
+    def _late_copies(self) -> list[tuple[Node, int, int]]:
+        return self.__dict__.setdefault("_late", [])
+
+    def _updates(self) -> tuple[tuple[int, int], ...]:
+        position = {n: i for i, n in enumerate(self.graph.inputs)}
+        self.pinned.update(storage_of(v) for v in self.graph.updates.values())
+        return tuple((position[s], self.slot_of[s]) for s in self.graph.updates)
+
+    # ---------------------------------------------------------------- steps
+
+    def _steps(self) -> list[Step]:
+        last_use: dict[Node, int] = {}
+        for when, batch in enumerate(self.batches):
+            for step in batch:
+                for node in (*step.reads, *step.writes):
+                    last_use[node] = when
+        steps: list[Step] = []
+        for when, batch in enumerate(self.batches):
+            for step in batch:
+                self._place_results(step)
+            steps.append(self._step(batch))
+            for node in [n for n, last in last_use.items() if last == when]:
+                self._release(node)
+        copies = [
+            Copy(self.slot_of[source], slot, nbytes) for source, slot, nbytes in self._late_copies
+        ]
+        return [*steps, *copies]
+
+    def _place_results(self, step: PlannedStep) -> None:
+        for node in step.writes:
+            if node in step.in_place:
+                self.slot_of[node] = self.slot_of[step.in_place[node]]
+            elif node not in self.slot_of:
+                offset = self.arena.take(node.type.nbytes)
+                where = self.graph.origin_of(node)
+                self.slot_of[node] = self.new_slot(node.type.dtype, node.type.size, offset, where)
+
+    def _release(self, node: Node) -> None:
+        slot = self.slots[self.slot_of[node]]
+        if slot.offset is not None and node not in self.pinned:
+            self.arena.give(slot.offset, slot.nbytes)
+
+    def _step(self, batch: list[PlannedStep]) -> Step:
+        if batch[0].product is not None:
+            return self._product(batch[0])
+        rows = []
+        kernel: Kernel | None = None
+        partials: list[int] = []
+        for step in batch:
+            assert step.lowered is not None
+            merged, slots = self._bind(step, partials)
+            kernel = kernel or merged
+            rows.append(Row(slots, step.lowered.extent, step.lowered.chunk))
+        assert kernel is not None
+        for slot in partials:
+            self.arena.give(self.slots[slot].offset or 0, self.slots[slot].nbytes)
+        return Launch(kernel, tuple(rows), sum(r.chunks for r in rows) > 1 and self._worth(batch))
+
+    def _worth(self, batch: list[PlannedStep]) -> bool:
+        work = sum(s.lowered.extent * s.lowered.kernel.cost for s in batch if s.lowered)
+        return work > self.target.parallel_work
+
+    def _bind(self, step: PlannedStep, partials: list[int]) -> tuple[Kernel, tuple[int, ...]]:
+        """Slots of a launch's parameters; buffers that share memory become one parameter."""
+        lowered = step.lowered
+        assert lowered is not None
+        kernel = lowered.kernel
+        slot_by_name: dict[str, int] = {}
+        for buffer, node in zip(kernel.parameters, lowered.bindings, strict=True):
+            slot_by_name[buffer.name] = self._slot(buffer, node, partials)
+        if kernel.checks:
+            kernel = self._number_messages(kernel, lowered.messages)
+        kernel, names = merge_buffers(kernel, slot_by_name)
+        return kernel, tuple(slot_by_name[name] for name in names)
+
+    def _slot(self, buffer: Buffer, node: Node | None, partials: list[int]) -> int:
+        if node is not None:
+            return self.slot_of[node]
+        if buffer.role == "status":
+            assert self.status is not None
+            return self.status
+        offset = self.arena.take(buffer.size * buffer.dtype.itemsize)
+        slot = self.new_slot(buffer.dtype, buffer.size, offset, "partial")
+        partials.append(slot)
+        return slot
+
+    def _number_messages(self, kernel: Kernel, messages: list[tuple[str, str, str]]) -> Kernel:
+        from_one = len(self.messages)
+        self.messages.extend(messages)
+        return replace_codes(kernel, from_one)
+
+    def _product(self, step: PlannedStep) -> Product:
+        node = step.product
+        assert node is not None
+        left, right = step.operands
+        *batch, m, n = node.type.shape
+        k = node.inputs[0].type.shape[-1]
+        flops = 2 * m * n * k
+        panels = max(1, min(8, flops // _PANEL_FLOPS, m))
+        count = 1
+        for size in batch:
+            count *= size
+        rows = -(-m // panels)
+        return Product(
+            self.slot_of[storage_of(left.base)], self.slot_of[storage_of(right.base)],
+            self.slot_of[node], node.type.dtype, m, n, k, left.transposed, right.transposed,
+            count, left.stride, right.stride, rows,
+            parallel=count * -(-m // rows) > 1 and count * flops > self.target.parallel_work * 8,
+            origin=self.graph.origin_of(node),
+        )  # fmt: skip
+
+
+def replace_codes(kernel: Kernel, offset: int) -> Kernel:
+    """Shift the codes of a kernel's checks, so that they are unique in a program."""
+    if offset == 0:
+        return kernel
+    body = tuple(
+        replace(s, code=s.code + offset) if hasattr(s, "code") else s for s in kernel.body
+    )
+    return replace(kernel, body=body, name=f"{kernel.name}_{offset}")
+
+
+def plan_memory(graph: Graph, batches: list[list[PlannedStep]], target: Target) -> Program:
+    """Return the program for steps in order."""
+    return _Planner(graph, batches, target).run()

@@ -1,0 +1,74 @@
+"""Steps: kernels, products and their dependencies, before memory is planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import networkx as nx
+
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.target import Target
+from tinytorch.passes.kernel.access import storage_of
+from tinytorch.passes.kernel.contraction import Operand, by_library, product_operands
+from tinytorch.passes.kernel.fuse import Fused, is_opaque
+from tinytorch.passes.kernel.lower import Lowered, lower
+from tinytorch.passes.kernel.opaque import lower_product, lower_scatter
+
+
+@dataclass(eq=False)
+class PlannedStep:
+    """One kernel or one library product: what it reads and writes, by node."""
+
+    reads: list[Node]
+    writes: list[Node]
+    lowered: Lowered | None = None
+    product: Node | None = None
+    operands: tuple[Operand, ...] = ()
+    in_place: dict[Node, Node] = field(default_factory=dict)
+    """Written node -> state input whose memory it takes over."""
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether the step may report a run-time error."""
+        return self.lowered is not None and self.lowered.kernel.checks
+
+
+def plan_steps(graph: Graph, fused: Fused, target: Target) -> list[PlannedStep]:
+    """Lower every group and product of a graph."""
+    steps = [_kernel_step(lower(graph, group, fused, target)) for group in fused.groups]
+    live = graph.live()
+    for node in graph:
+        if node not in live or not is_opaque(node):
+            continue
+        if node.op is not ops.matmul:
+            steps.append(_kernel_step(lower_scatter(graph, node, target)))
+        elif target.name == "cpu" and by_library(node):
+            operands = product_operands(node)
+            reads = [storage_of(o.base) for o in operands]
+            steps.append(PlannedStep(reads, [node], product=node, operands=operands))
+        else:
+            steps.append(_kernel_step(lower_product(graph, node, target)))
+    return steps
+
+
+def _kernel_step(lowered: Lowered) -> PlannedStep:
+    written = set(lowered.outputs)
+    reads = [n for n in lowered.bindings if n is not None and n not in written]
+    return PlannedStep(reads, lowered.outputs, lowered=lowered)
+
+
+def dependencies(steps: list[PlannedStep]) -> nx.DiGraph:
+    """The order that values impose: writer before reader."""
+    flow: nx.DiGraph = nx.DiGraph()
+    writer: dict[Node, PlannedStep] = {}
+    for step in steps:
+        flow.add_node(step)
+        for node in step.writes:
+            writer[node] = step
+    for step in steps:
+        for node in step.reads:
+            source = writer.get(node)
+            if source is not None and source is not step:
+                flow.add_edge(source, step)
+    return flow

@@ -217,7 +217,3 @@ def test_every_intrinsic_is_a_public_name_with_a_docstring() -> None:
 def test_the_prelude_needs_no_numba() -> None:
     code = "import tinytorch.runtime.prelude, sys; assert 'numba' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def test_the_hash_names_the_files() -> None:
-    assert len(prelude.prelude_hash()) == 64

@@ -6,10 +6,6 @@ same functions into machine code. See ``prelude/primitive.py`` for how.
 
 from __future__ import annotations
 
-import hashlib
-from functools import cache
-from pathlib import Path
-
 from tinytorch.runtime.prelude.arithmetic import (
     absolute,
     ceil,
@@ -79,7 +75,6 @@ __all__ = [
     "min_step",
     "minimum",
     "pow",
-    "prelude_hash",
     "random_bits",
     "relu",
     "remainder",
@@ -97,13 +92,3 @@ __all__ = [
     "tanh",
     "trunc",
 ]
-
-
-@cache
-def prelude_hash() -> str:
-    """Return a hash of the files that decide what an intrinsic compiles to."""
-    here = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in (*sorted(here.glob("*.py")), here.parent / "intrinsics.py"):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()

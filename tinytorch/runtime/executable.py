@@ -16,7 +16,7 @@ from tinytorch.runtime import kernels
 from tinytorch.runtime.buffer import Arena
 from tinytorch.runtime.encode import Encoded
 from tinytorch.runtime.library import NO_BLAS, blas, portable_gemm
-from tinytorch.runtime.objectcode import ALIGNMENT, aligned
+from tinytorch.runtime.objectcode import aligned
 from tinytorch.runtime.reference import reference_runner
 from tinytorch.runtime.team import team
 
@@ -62,11 +62,11 @@ class Executable:
                     if not library.gemm(p.dtype)}  # fmt: skip
         loaded, self.compiled = kernels.load_kernels(self.sources)
         routines, _ = kernels.load_kernels(portable)
-        self._encoded = Encoded(self.program, loaded, routines, library, self.arena.address)
-        self._scratch = Arena(aligned(self._encoded.scratch_bytes) + ALIGNMENT)
-        self._encoded.attach(team().address, self._scratch.address)
-        self.table = self._encoded.table
-        self.run = team().bind(self._encoded.address)
+        encoded = Encoded(self.program, loaded, routines, library, self.arena.address)
+        scratch = Arena(aligned(encoded.scratch_bytes))
+        encoded.attach(team().address, scratch.address)
+        self.table = encoded.table
+        self.run = team().bind(encoded.address, (encoded, scratch, self.arena))
 
     @property
     def llvm(self) -> str:

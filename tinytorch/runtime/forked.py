@@ -60,7 +60,7 @@ def _share_out(
     done: dict[int, ObjectCode] = {}
     try:
         for share in shares[1:]:
-            file = tempfile.TemporaryFile()  # noqa: SIM115
+            file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
             child = _fork()
             if child == 0:
                 _deliver(sources, share, compile_one, file)
@@ -68,19 +68,19 @@ def _share_out(
         for i in shares[0]:
             done[i] = compile_one(sources[i])
         while children:
-            child, file = children.pop()
+            child, results = children.pop()
             _, status = os.waitpid(child, 0)
-            with file:
+            with results:
                 if status == 0:
-                    done |= _collect(file)
+                    done |= _collect(results)
     except OSError:  # no processes or no temporary files to be had: compile the rest here
         pass
     finally:
-        for child, file in children:
+        for child, results in children:
             with contextlib.suppress(OSError):
                 os.kill(child, signal.SIGKILL)
                 os.waitpid(child, 0)
-            file.close()
+            results.close()
     return done
 
 

@@ -1,0 +1,97 @@
+"""An optimizer's state as a dict in PyTorch's format, and back: all of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinytorch.tracer.factories import as_tensor
+from tinytorch.tracer.tensor import Tensor
+
+Write = tuple[Tensor, Tensor | None]
+
+
+def pack(
+    groups: Sequence[Mapping[str, Any]], state: Mapping[Tensor, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the dict: parameters are numbered through all groups."""
+    numbers: dict[Tensor, int] = {}
+    packed = []
+    for group in groups:
+        for param in group["params"]:
+            numbers.setdefault(param, len(numbers))
+        settings = {name: value for name, value in group.items() if name != "params"}
+        packed.append({**settings, "params": [numbers[p] for p in group["params"]]})
+    return {
+        "state": {numbers[p]: dict(entries) for p, entries in state.items() if entries},
+        "param_groups": packed,
+    }
+
+
+def match_groups(
+    groups: Sequence[Mapping[str, Any]], saved: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Return each group's saved settings; raise ValueError where groups do not fit."""
+    if not isinstance(saved, Mapping) or not {"state", "param_groups"} <= set(saved):
+        raise ValueError("an optimizer's state dict has the keys 'state' and 'param_groups'")
+    packed = saved["param_groups"]
+    if len(packed) != len(groups):
+        raise ValueError("loaded state dict has a different number of parameter groups")
+    settings = []
+    for group, stored in zip(groups, packed, strict=True):
+        if len(stored["params"]) != len(group["params"]):
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of "
+                "optimizer's group"
+            )
+        settings.append({name: value for name, value in stored.items() if name != "params"})
+    return settings
+
+
+def match_state(
+    groups: Sequence[Mapping[str, Any]], state: Mapping[Tensor, Mapping[str, Any]],
+    saved: Mapping[str, Any],
+) -> list[Write]:  # fmt: skip
+    """Return the tensors to write, with their values (None: start anew), for groups that match.
+
+    Raises ValueError where parameters, names or shapes do not fit.
+    """
+    owners: dict[Any, Tensor] = {}
+    for group, stored in zip(groups, saved["param_groups"], strict=True):
+        owners.update(zip(stored["params"], group["params"], strict=True))
+    unknown = [number for number in saved["state"] if number not in owners]
+    if unknown:
+        raise ValueError(f"loaded state dict has state of unknown parameters {unknown}")
+    writes: list[Write] = []
+    for number, param in owners.items():
+        writes += _entry_writes(number, state[param], saved["state"].get(number, {}))
+    return writes
+
+
+def _entry_writes(number: Any, live: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Write]:
+    """Writes of one parameter's state."""
+    unknown = [name for name in stored if name not in live and stored[name] is not None]
+    if unknown:
+        raise ValueError(
+            f"loaded state dict has entries {unknown} for parameter {number}, which this optimizer "
+            f"does not keep (it keeps {list(live)})"
+        )
+    writes: list[Write] = []
+    for name, target in live.items():
+        value = stored.get(name)
+        if isinstance(value, np.ndarray | np.generic | int | float):
+            value = as_tensor(np.asarray(value))
+        if value is not None and not isinstance(value, Tensor):
+            raise ValueError(
+                f"state {name!r} of parameter {number} must be a tensor, number or numpy array, "
+                f"got {type(value).__name__}"
+            )
+        if value is not None and value.shape != target.shape:
+            raise ValueError(
+                f"state {name!r} of parameter {number} has shape {list(value.shape)}, expected "
+                f"{list(target.shape)}"
+            )
+        writes.append((target, value))
+    return writes

@@ -1,0 +1,239 @@
+"""Optimizer: parameter groups, per-parameter state, and both as dicts in PyTorch's format.
+
+All state exists from construction on, so that a compiled step sees it at its first trace. What a
+step changes is tensors only: a step count is no Python number but an entry of the group's *clock*,
+one float64 vector with an entry a parameter, so that all bias corrections of a group are one
+small vector computation.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from tinytorch.errors import TraceError
+from tinytorch.optim.checkpoint import match_groups, match_state, pack
+from tinytorch.tracer.factories import zeros, zeros_like
+from tinytorch.tracer.methods import types
+from tinytorch.tracer.mode import enable_grad, mode, no_grad, user_origin
+from tinytorch.tracer.tensor import Tensor
+from tinytorch.tracer.tracked import Tracked, TrackedDict, TrackedList, touch
+
+
+class Optimizer(Tracked):
+    """Base of optimizers. Subclasses give ``new_state`` and ``update``.
+
+    ``params`` is an iterable of leaf tensors, or of dicts with ``"params"`` and settings of their
+    own. Raises TypeError for anything else, ValueError for an empty list, a tensor that is no
+    leaf, or a tensor in two groups.
+    """
+
+    counts_steps = False
+    """Whether the state holds a step count, an entry of the group's clock."""
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, "
+                f"but got {type(params).__name__}"
+            )
+        self.defaults = TrackedDict(defaults)
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.param_groups = TrackedList()
+        self._clocks: list[Tensor] = []
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    # ---------------------------------------------------------------- groups
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group; settings it lacks are the defaults."""
+        if mode.trace is not None:
+            raise TraceError(
+                f"{user_origin()}: add_param_group inside a compiled function; call it outside"
+            )
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params = self._checked_params(param_group["params"])
+        group = TrackedDict()
+        for name, value in {**param_group, "params": TrackedList(params)}.items():
+            group[name] = value
+        for name, value in self.defaults.items():
+            group.setdefault(name, value)
+        self.check_settings(group)
+        self._clocks.append(zeros(len(params), dtype=types.float64))
+        self.param_groups.append(group)
+        for param in params:
+            self.state[param] = self.new_state(param, group)
+        self._link_clocks()
+
+    def _checked_params(self, given: Any) -> list[Tensor]:
+        if isinstance(given, set | frozenset):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the "
+                "ordering of tensors in sets will change between runs. Please use a list instead."
+            )
+        params = [given] if isinstance(given, Tensor) else list(given)
+        for param in params:
+            if not isinstance(param, Tensor):
+                raise TypeError(
+                    "optimizer can only optimize Tensors, but one of the params is "
+                    f"{type(param).__name__}"
+                )
+            if not param.is_leaf:
+                raise ValueError("can't optimize a non-leaf Tensor")
+            if not param.dtype.is_floating_point:
+                raise ValueError(f"can't optimize a Tensor of dtype {param.dtype}")
+        if len({id(p) for p in params}) != len(params):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this "
+                "will cause an error",
+                stacklevel=4,
+            )
+        if any(p in self.state for p in params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        return params
+
+    def check_settings(self, group: Mapping[str, Any]) -> None:
+        """Raise ValueError for settings that make no sense."""
+
+    def new_state(self, param: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the state of a parameter before its first step, but for the step count."""
+        return {}
+
+    def entry(self, param: Tensor, name: str) -> Any:
+        """A tensor of a parameter's state, made now if a setting switched on later needs it."""
+        state = self.state[param]
+        if name not in state:
+            if mode.trace is not None:
+                raise TraceError(
+                    f"{user_origin()}: {type(self).__name__} needs {name!r} by a setting changed "
+                    "since it was made, and cannot make it inside a compiled function; take one "
+                    "eager step first"
+                )
+            state[name] = zeros_like(param)
+            touch()
+        return state[name]
+
+    def _link_clocks(self) -> None:
+        """Show each entry of the clocks as ``state[param]["step"]``, a 0-d view."""
+        if self.counts_steps:
+            for group, clock in zip(self.param_groups, self._clocks, strict=True):
+                for position, param in enumerate(group["params"]):
+                    rest = self.state[param]
+                    rest.pop("step", None)
+                    self.state[param] = {"step": clock[position], **rest}
+        touch()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
+        twin: Optimizer = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        for name, value in self.__dict__.items():
+            object.__setattr__(twin, name, copy.deepcopy(value, memo))
+        twin._link_clocks()
+        return twin
+
+    # ------------------------------------------------------------------ step
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient; return what the closure returned.
+
+        ``closure`` computes the loss anew, with gradients, before the update.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group, clock in zip(self.param_groups, self._clocks, strict=True):
+                active = [i for i, p in enumerate(group["params"]) if p.grad is not None]
+                if active:
+                    self.update(group, active, clock)
+        return loss
+
+    def update(self, group: TrackedDict, active: list[int], clock: Tensor) -> None:
+        """Step the parameters of a group at these positions, all of which have gradients."""
+        raise NotImplementedError
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget every parameter's gradient, or fill it with zeros."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                grad = param.grad
+                if grad is None:
+                    continue
+                if set_to_none:
+                    param.grad = None
+                else:
+                    grad.detach().zero_()
+
+    # ----------------------------------------------------------------- state
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return ``{"state": {position: {...}}, "param_groups": [...]}``; tensors stay live."""
+        return pack(self.param_groups, self.state)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Write a state dict into this optimizer: tensors in place, settings into the groups.
+
+        State that the dict lacks starts anew. Everything is checked first: a bad dict raises
+        ValueError and changes nothing.
+        """
+        settings = match_groups(self.param_groups, state_dict)
+        wanted = dict(self.state)  # the new settings may ask for state not kept so far
+        for group, new in zip(self.param_groups, settings, strict=True):
+            merged = {**group, **new}
+            self.check_settings(merged)
+            for param in group["params"]:
+                wanted[param] = {**self.new_state(param, merged), **self.state[param]}
+        writes = match_state(self.param_groups, wanted, state_dict)
+        with no_grad():
+            for target, value in writes:
+                target.fill_(0.0) if value is None else target.copy_(value)
+        for group, new in zip(self.param_groups, settings, strict=True):
+            group.update(new)
+        self.state.update(wanted)
+        touch()
+
+    def __repr__(self) -> str:
+        text = f"{type(self).__name__} ("
+        for number, group in enumerate(self.param_groups):
+            text += f"\nParameter Group {number}\n"
+            for key in sorted(group):
+                if key != "params":
+                    text += f"    {key}: {group[key]}\n"
+        return text + ")"
+
+
+def advance(clock: Tensor, active: list[int]) -> None:
+    """Add 1 to a clock at some positions (ascending), by runs of neighbours."""
+    for first, last in _runs(active):
+        part = clock[first:last] if last - first < clock.numel() else clock
+        part.copy_(part + 1.0)
+
+
+def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:
+    """Split ascending positions into half-open runs."""
+    start = 0
+    for at in range(1, len(positions) + 1):
+        if at == len(positions) or positions[at] != positions[at - 1] + 1:
+            yield positions[start], positions[at - 1] + 1
+            start = at
+
+
+def gradient_of(param: Tensor, group: TrackedDict, decay: Any) -> Any:
+    """The gradient to descend: negated to maximise, plus weight decay as a gradient."""
+    grad: Any = param.grad
+    grad = -grad if group["maximize"] else grad
+    return grad if decay == 0 else grad + param * decay
+
+
+def check_not_negative(name: str, value: Any) -> None:
+    """Raise ValueError for a negative setting."""
+    if value < 0.0:
+        raise ValueError(f"Invalid {name}: {value}")

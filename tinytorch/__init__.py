@@ -19,7 +19,9 @@ from tinytorch.ir.types import (
     int64,
     uint8,
 )  # fmt: skip
+from tinytorch.runtime.team import get_num_threads, set_num_threads
 from tinytorch.tracer import autograd
+from tinytorch.tracer.compiled import compile  # noqa: A004
 from tinytorch.tracer.factories import (
     Generator,
     arange,

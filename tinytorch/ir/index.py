@@ -41,7 +41,7 @@ class Index:
         for atom, coefficient in other.terms:
             merged[atom] = merged.get(atom, 0) + coefficient
         terms = tuple((a, c) for a, c in merged.items() if c != 0)
-        return Index(terms, self.offset + other.offset)
+        return _recombined(Index(terms, self.offset + other.offset))
 
     def __mul__(self, factor: int) -> Index:
         if factor == 0:
@@ -97,6 +97,18 @@ class Index:
     def same(self, other: Index) -> bool:
         """Equality that ignores the order of terms."""
         return self.offset == other.offset and dict(self.terms) == dict(other.terms)
+
+
+def _recombined(index: Index) -> Index:
+    """Rewrite ``(x // d) * (c * d) + (x % d) * c`` as ``x * c``."""
+    coefficients = dict(index.terms)
+    for atom, coefficient in index.terms:
+        if isinstance(atom, Quotient) and atom.remainder:
+            whole = Quotient(atom.index, atom.divisor, False)
+            if coefficients.get(whole) == coefficient * atom.divisor:
+                rest = {a: c for a, c in coefficients.items() if a not in (atom, whole)}
+                return Index(tuple(rest.items()), index.offset) + atom.index * coefficient
+    return index
 
 
 def atom_extent(atom: Atom) -> int:

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir.graph import Graph, Node, evaluate
+from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import TupleType
 from tinytorch.passes.graph.autodiff import vjp
+from tinytorch.passes.graph.rebuild import inline
 
 
 class Saved:
@@ -64,7 +66,9 @@ class TapeNode:
 class Recording:
     """The tape behind some roots as a graph, with the known arrays."""
 
-    def __init__(self, roots: Sequence[TapeNode | Saved]) -> None:
+    def __init__(self, roots: Sequence[TapeNode | Saved], inline_calls: bool = False) -> None:
+        self.inline_calls = inline_calls
+        self._inlined: dict[Node, list[Node]] = {}
         self.graph = Graph("tape")
         self.known: dict[Node, Any] = {}
         self.saved: dict[Node, Saved] = {}
@@ -106,12 +110,24 @@ class Recording:
             self.nodes[id(p)] if p is not None else self.input(s)
             for p, s in zip(tape.parents, tape.saved, strict=True)
         ]
-        node = self.graph.add(tape.op, operands, **tape.attrs)
+        node = self._node(tape, operands)
         self.nodes[id(tape)] = node
+        if tape.op is ops.call and self.inline_calls:
+            return
         self.tape_of.setdefault(node, tape)
         self.known.setdefault(node, tape.output)
         for operand, saved in zip(operands, tape.saved, strict=True):
             self.saved.setdefault(operand, saved)
+
+    def _node(self, tape: TapeNode, operands: list[Node]) -> Node:
+        """Add the node of a recorded op; a call is expanded if its inside must be differentiable."""
+        if self.inline_calls and tape.op is ops.call:
+            outputs = inline(self.graph, tape.attrs["graph"], operands)
+            self._inlined[outputs[0]] = outputs
+            return outputs[0]
+        if self.inline_calls and tape.op is ops.get:
+            return self._inlined[operands[0]][tape.attrs["index"]]
+        return self.graph.add(tape.op, operands, **tape.attrs)
 
     def input(self, saved: Saved) -> Node:
         """The graph input that stands for a leaf or constant value."""
@@ -143,25 +159,36 @@ class Recording:
 
 
 Evaluator = Callable[[Recording, list[Node]], list[Any]]
+CallRunner = Callable[[Graph, Sequence[Any]], tuple[Any, ...]]
+_call_runner: list[CallRunner] = []
+
+
+def set_call_runner(runner: CallRunner) -> None:
+    """Say how sub-graphs (gradients of compiled calls) are run; by default interpreted."""
+    _call_runner[:] = [runner]
 
 
 def evaluate_arrays(recording: Recording, wanted: list[Node]) -> list[np.ndarray]:
-    """Evaluate nodes with numpy rules."""
+    """Evaluate nodes with numpy rules; sub-graphs as compiled code."""
+    for node in recording.graph.nodes:
+        if node.op is ops.call and _call_runner:
+            node.attrs["graph"].runner = _call_runner[0]
     evaluate(recording.graph, recording.known, wanted)
     return [recording.known[n] for n in wanted]
 
 
 def pull_back(
     root: TapeNode | Saved, seed: Any, targets: Sequence[Any] | None, evaluator: Evaluator,
-    retain: bool, seed_type: Any,
+    retain: bool, seed_type: Any, create_graph: bool = False,
 ) -> list[tuple[Any, Any]]:
     """Return (leaf, cotangent) pairs of a backward pass from one root.
 
+    With ``create_graph`` compiled calls are expanded, so that their inside can be differentiated.
     ``targets`` are leaf tensors or tape nodes to differentiate for; None means every leaf. The
     cotangent is None where the root does not depend on a target. ``seed`` goes in as an input and
     is what the evaluator reads it as.
     """
-    recording = Recording([root])
+    recording = Recording([root], inline_calls=create_graph)
     graph = recording.graph
     root_node = recording.nodes[id(root)] if isinstance(root, TapeNode) else recording.input(root)
     seed_node = graph.add_input(seed_type, "seed")

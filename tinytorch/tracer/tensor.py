@@ -20,6 +20,7 @@ from tinytorch.ir.types import DType, TensorType, from_numpy_dtype
 from tinytorch.tracer.mode import mode, no_grad, user_origin
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import Saved, TapeNode, evaluate_arrays, pull_back
+from tinytorch.tracer.tracked import touch
 
 TRACED = TapeNode(ops.detach, {}, (), (), None)
 """Stands in as the history of a tensor computed inside a trace."""
@@ -36,8 +37,8 @@ class Tensor(Operators):
     Made by ``tinytorch.tensor`` and the other factories, never directly.
     """
 
-    __slots__ = ("__weakref__", "_array", "_base", "_chain", "_grad", "_memo", "_requires",
-                 "_storage", "_strides", "_tape", "_tape_version", "_type")  # fmt: skip
+    __slots__ = ("__weakref__", "_array", "_base", "_chain", "_grad", "_memo", "_pointer",
+                 "_requires", "_storage", "_strides", "_tape", "_tape_version", "_type")  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError("use tinytorch.tensor(data) to make a tensor")
@@ -60,6 +61,7 @@ class Tensor(Operators):
         self._tape = None
         self._tape_version = 0
         self._memo = None
+        self._pointer = 0
         return self
 
     @staticmethod
@@ -131,6 +133,8 @@ class Tensor(Operators):
         if mode.trace is not None:
             mode.trace.set_requires_grad(self, bool(requires_grad))
         else:
+            if self._requires != bool(requires_grad):
+                touch()
             self._requires = bool(requires_grad)
         return self
 
@@ -232,6 +236,7 @@ class Tensor(Operators):
                 root._tape = value.tape or _record(ops.detach, {"label": 0}, (value,), value.array)
         self._storage.version += 1
         if recording:
+            touch()
             self._storage.tape_version += 1
             root._tape_version = self._storage.tape_version
         return self
@@ -479,7 +484,7 @@ def run_pull_back(
     if not create_graph:
         pairs = pull_back(root, seed.array, targets, evaluate_arrays, retain, seed._type)
         return [(t, None if g is None else Tensor.wrap(np.array(g))) for t, g in pairs]
-    return pull_back(root, seed, targets, evaluate_tensors, retain, seed._type)
+    return pull_back(root, seed, targets, evaluate_tensors, retain, seed._type, True)
 
 
 def evaluate_tensors(recording: Any, wanted: list[Any]) -> list[Tensor]:

@@ -40,12 +40,12 @@ def _relu(x: np.ndarray) -> np.ndarray:
 def _trigger(y: Handle, *xs: Handle) -> Handle:
     """Half the cotangent at a tie, all of it where this operand won."""
     a, b = xs
-    return where_handle(a == b, 0.5, where_handle(y == a, 1.0, 0.0), like=y)
+    return where_handle(a == b, 0.5, where_handle(y == a, 1.0, 0.0, like=y), like=y)
 
 
 def _trigger_second(y: Handle, *xs: Handle) -> Handle:
     a, b = xs
-    return where_handle(a == b, 0.5, where_handle(y == b, 1.0, 0.0), like=y)
+    return where_handle(a == b, 0.5, where_handle(y == b, 1.0, 0.0, like=y), like=y)
 
 
 def where_handle(c: Handle, a: Any, b: Any, like: Handle) -> Handle:

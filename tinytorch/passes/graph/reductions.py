@@ -1,27 +1,47 @@
-"""Split reductions over axes that do not lie together into ones that do."""
+"""Bring every reduction into a form that a kernel can run: over leading or over trailing axes."""
 
 from __future__ import annotations
 
+import math
+
+from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.op import Op
 from tinytorch.passes.graph.rebuild import rebuild
 
 
 def split_reductions(graph: Graph) -> Graph:
-    """Reduce trailing axes first, the rest after: each part is then a row or a column reduction."""
+    """Return an equal graph that reduces leading or trailing axes only, axes of size 1 aside.
+
+    Trailing axes are reduced first, the rest after. Axes in the middle are moved to the end: a
+    view, so that the kernel reads with strides.
+    """
 
     def replace(target: Graph, node: Node, operands: list[Node]) -> Node | None:
-        if node.op.name not in ("sum", "max", "min"):
+        if node.op.family != "reduction":
             return None
-        shape = operands[0].type.shape
-        axes = [a for a in node.attrs["axes"] if shape[a] != 1]
-        if not axes:
-            return None
-        kept = [i for i, s in enumerate(shape) if s != 1 and i not in axes]
-        trailing = [a for a in axes if not kept or a > kept[-1]]
-        rest = [a for a in axes if a not in trailing]
-        if not trailing or not rest:
-            return None
-        first = target.add(node.op, operands, axes=tuple(trailing))
-        return target.add(node.op, [first], axes=tuple(rest))
+        return _reduced(target, node.op, operands[0], tuple(node.attrs["axes"]))
 
     return rebuild(graph, replace)
+
+
+def _reduced(target: Graph, op: Op, x: Node, axes: tuple[int, ...]) -> Node:
+    shape = x.type.shape
+    wide = [a for a in axes if shape[a] != 1]
+    kept = [i for i, s in enumerate(shape) if s != 1 and i not in wide]
+    trailing = tuple(a for a in wide if not kept or a > kept[-1])
+    rest = tuple(a for a in wide if a not in trailing)
+    position = op in (ops.argmax, ops.argmin)
+    if not rest or (not position and max(rest) < kept[0] and not trailing):
+        return target.add(op, [x], axes=axes)
+    if trailing and not position:
+        return _reduced(target, op, target.add(op, [x], axes=trailing), rest)
+    if not position and max(rest) < kept[0]:
+        return target.add(op, [x], axes=rest)
+    order = (*(i for i in range(len(shape)) if i not in axes), *axes)
+    moved = target.add(ops.permute, [x], order=order)
+    rows = math.prod(shape[i] for i in kept)
+    flat = target.add(ops.reshape, [moved], shape=(rows, x.type.size // rows))
+    done = target.add(op, [flat], axes=(1,))
+    reduced = tuple(1 if i in axes else s for i, s in enumerate(shape))
+    return target.add(ops.reshape, [done], shape=reduced)

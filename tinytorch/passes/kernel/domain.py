@@ -77,7 +77,7 @@ def reduction_kind(node: Node) -> str:
     axes = sorted(a for a in node.attrs["axes"] if shape[a] != 1)
     kept = [i for i, s in enumerate(shape) if s != 1 and i not in axes]
     if not kept:
-        return "other" if node.op.name.startswith("arg") else "total"
+        return "row" if node.op.name.startswith("arg") else "total"
     if not axes or axes[0] > kept[-1]:
         return "row"
     if axes[-1] < kept[0] and not node.op.name.startswith("arg"):
@@ -147,7 +147,9 @@ def _level(node: Node, operands: list[str], rows: int, cols: int) -> str | None:
             return "total"
         return None
     if any(level in END_LEVELS for level in operands):
-        return "tail" if size == 1 and all(v in ("total", "tail") for v in operands) else None
+        # A check reports from the chunks, so it cannot stand where only the end is known.
+        ends = size == 1 and all(v in ("total", "tail") for v in operands)
+        return "tail" if ends and not node.op.effect else None
     if size == rows * cols:
         return "full"
     return "row" if size == rows and cols > 1 else None

@@ -86,8 +86,7 @@ class _Fusion:
                 found.add(base_of(node.inputs[0]))
             elif node.op.name in ("pad", "cat", "update_slice"):
                 found.update(base_of(n) for n in node.inputs if base_of(n).op.name not in SOURCES)
-        updated = {storage_of(n) for n in self.graph.updates.values()}
-        return {n for n in found if n.op.name != "input" or n in updated}
+        return {n for n in found if n.op.name != "input"}
 
     def _recomputed(self) -> set[Node]:
         """Cheap scalars of stored scalars: their readers compute them again."""

@@ -171,7 +171,8 @@ class _Lowering:
                 row.stmts.append(Update(self.eval.totals[node], node.op.name, value))
             else:
                 value = self.eval.member(node)
-                row.stmts.append(Store(self.eval.output(node), self.loops.flat("row"), value))
+                if node in self.eval.stored:
+                    row.stmts.append(Store(self.eval.output(node), self.loops.flat("row"), value))
 
     # ------------------------------------------- results known only at the end
 

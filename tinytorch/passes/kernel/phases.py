@@ -54,14 +54,14 @@ class Phases:
         return [
             n for n in self.members
             if self.phase.get(n) == phase
-            and (self.levels[n] != "full" or n in self.stored or n in self.saved)
+            and (self.levels[n] != "full" or n in self.stored or n in self.saved or n.op.effect)
         ]  # fmt: skip
 
     def row_targets(self) -> list[Node]:
-        """Row values to store and totals of row values, after the last loop."""
+        """Row values to store or check and totals of row values, after the last loop."""
         return [
             n for n in self.members
-            if (self.levels[n] == "row" and n in self.stored)
+            if (self.levels[n] == "row" and (n in self.stored or n.op.effect))
             or (self.levels[n] == "total" and n not in self.phase)
         ]  # fmt: skip
 

@@ -26,10 +26,12 @@ def donate(graph: Graph, steps: list[PlannedStep], flow: nx.DiGraph) -> None:
             readers.setdefault(node, []).append(step)
     failing = [s for s in steps if s.can_fail]
     taken: set[Node] = set()
+    # Old values that are returned, or move into another state, are read after the last step.
+    kept = {storage_of(n) for n in (*graph.outputs, *graph.updates.values())}
     for state, value in graph.updates.items():
         node = storage_of(value)
         step = writer.get(node)
-        if step is None or node in taken or step.can_fail or storage_of(state) is not state:
+        if step is None or node in taken or step.can_fail or state in kept:
             continue
         others = [s for s in readers.get(state, ()) if s is not step]
         if not _rewrites_in_place(step, node, state):

@@ -61,7 +61,6 @@ class _Planner:
         self.arena = _Arena()
         self.messages: list[tuple[str, str, str]] = []
         self.status: int | None = None
-        self.copies: list[Copy] = []
         self.pinned: set[Node] = set()
 
     def new_slot(self, dtype: DType, size: int, offset: int | None, note: str) -> int:
@@ -78,15 +77,39 @@ class _Planner:
         if any(step.can_fail for batch in self.batches for step in batch):
             self.status = self.new_slot(int64, 1, None, "status")
         steps = self._steps()
-        for position, (state, value) in enumerate(self.graph.updates.items()):
-            source, target = self.slot_of[storage_of(value)], self.slot_of[state]
-            if source != target:
-                self.copies.append(Copy(source, target, state.type.nbytes))
+        moves = [
+            Copy(self.slot_of[storage_of(value)], self.slot_of[state], state.type.nbytes)
+            for state, value in self.graph.updates.items()
+        ]
+        copies = self._at_once([m for m in moves if m.source != m.target])
         return Program(
-            name=self.graph.name, slots=tuple(self.slots), steps=(*steps, *self.copies),
+            name=self.graph.name, slots=tuple(self.slots), steps=(*steps, *copies),
             inputs=inputs, outputs=outputs, updates=updates,
             arena_bytes=self.arena.top, status=self.status, messages=tuple(self.messages),
         )  # fmt: skip
+
+    def _at_once(self, moves: list[Copy]) -> list[Copy]:
+        """An order of copies, one a target, that acts as if all were made at the same time.
+
+        A target that another copy still reads waits; where all wait (states that trade places),
+        one old value is set aside first.
+        """
+        order: list[Copy] = []
+        while moves:
+            read = {m.source for m in moves}
+            free = [m for m in moves if m.target not in read]
+            if free:
+                order += free
+                moves = [m for m in moves if m.target in read]
+                continue
+            first = moves[0]
+            old = self.slots[first.target]
+            aside = self.new_slot(old.dtype, old.size, self.arena.take(old.nbytes), "set aside")
+            order.append(Copy(old.id, aside, first.nbytes))
+            moves = [
+                replace(m, source=aside) if m.source == old.id else m for m in moves
+            ]
+        return order
 
     def _external(self, node: Node, note: str) -> int:
         return self.new_slot(node.type.dtype, node.type.size, None, note)
@@ -127,7 +150,7 @@ class _Planner:
         for when, batch in enumerate(self.batches):
             for step in batch:
                 self._place_results(step)
-            steps.append(self._step(batch))
+            steps.extend(self._step(batch))
             for node in [n for n, last in last_use.items() if last == when]:
                 self._release(node)
         copies = [
@@ -149,25 +172,24 @@ class _Planner:
         if slot.offset is not None and node not in self.pinned:
             self.arena.give(slot.offset, slot.nbytes)
 
-    def _step(self, batch: list[PlannedStep]) -> Step:
+    def _step(self, batch: list[PlannedStep]) -> list[Step]:
+        """A product, or one launch a kernel: rows that write in place differ from those that do not."""
         if batch[0].product is not None:
-            return self._product(batch[0])
-        rows = []
-        kernel: Kernel | None = None
+            return [self._product(batch[0])]
+        launches: dict[str, tuple[Kernel, list[Row]]] = {}
         partials: list[int] = []
         for step in batch:
             assert step.lowered is not None
-            merged, slots = self._bind(step, partials)
-            kernel = kernel or merged
-            rows.append(Row(slots, step.lowered.extent, step.lowered.chunk))
-        assert kernel is not None
+            kernel, slots = self._bind(step, partials)
+            row = Row(slots, step.lowered.extent, step.lowered.chunk)
+            launches.setdefault(kernel.name, (kernel, []))[1].append(row)
         for slot in partials:
             self.arena.give(self.slots[slot].offset or 0, self.slots[slot].nbytes)
-        return Launch(kernel, tuple(rows), sum(r.chunks for r in rows) > 1 and self._worth(batch))
+        return [Launch(k, tuple(rows), self._parallel(k, rows)) for k, rows in launches.values()]
 
-    def _worth(self, batch: list[PlannedStep]) -> bool:
-        work = sum(s.lowered.extent * s.lowered.kernel.cost for s in batch if s.lowered)
-        return work > self.target.parallel_work
+    def _parallel(self, kernel: Kernel, rows: list[Row]) -> bool:
+        work = sum(row.extent for row in rows) * kernel.cost
+        return sum(row.chunks for row in rows) > 1 and work > self.target.parallel_work
 
     def _bind(self, step: PlannedStep, partials: list[int]) -> tuple[Kernel, tuple[int, ...]]:
         """Slots of a launch's parameters; buffers that share memory become one parameter."""

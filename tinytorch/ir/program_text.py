@@ -1,0 +1,43 @@
+"""Program to text: slots, then steps in order."""
+
+from __future__ import annotations
+
+from tinytorch.ir.program import Copy, Launch, Product, Program, Slot
+
+
+def format_program(program: Program) -> str:
+    """Return a program as text."""
+    lines = [f"program {program.name}  # arena of {program.arena_bytes} bytes"]
+    for slot in program.slots:
+        lines.append(f"  slot {_slot(slot)}")
+    for number, step in enumerate(program.steps):
+        if isinstance(step, Launch):
+            how = "parallel" if step.parallel else "serial"
+            lines.append(f"  {number}: launch {step.kernel.name} {how}")
+            for row in step.rows:
+                slots = ", ".join(f"s{s}" for s in row.slots)
+                lines.append(f"       ({slots}) extent {row.extent}, chunk {row.chunk}")
+        elif isinstance(step, Product):
+            lines.append(f"  {number}: {_product(step)}")
+        elif isinstance(step, Copy):
+            lines.append(f"  {number}: copy s{step.source} -> s{step.target} {step.nbytes} bytes")
+    lines.append(f"  inputs {', '.join(f's{s}' for s in program.inputs)}")
+    lines.append(f"  outputs {', '.join(f's{s}' for s in program.outputs)}")
+    for position, slot_id in program.updates:
+        how = "in place" if program.inputs[position] == slot_id else "copied"
+        lines.append(f"  update input {position} from s{slot_id}, {how}")
+    return "\n".join(lines)
+
+
+def _slot(slot: Slot) -> str:
+    place = "external" if slot.offset is None else f"arena+{slot.offset}"
+    note = f"  # {slot.note}" if slot.note else ""
+    return f"s{slot.id}: {slot.dtype.short}[{slot.size}] {place}{note}"
+
+
+def _product(step: Product) -> str:
+    left = f"s{step.left}{'.T' if step.transpose_left else ''}"
+    right = f"s{step.right}{'.T' if step.transpose_right else ''}"
+    batch = f"{step.batch} x " if step.batch > 1 else ""
+    note = f"  # {step.origin}" if step.origin else ""
+    return f"product s{step.out} = {left} @ {right}  {batch}({step.m}, {step.k}) x ({step.k}, {step.n}){note}"

@@ -1,0 +1,462 @@
+"""Binding: the Python function that replays a traced call, written for that call.
+
+Guards come first (a failed one gives MISS and changes nothing), then the addresses of arguments
+and results go into the executable's table, then one native call. The text of the function is kept
+and can be read: ``step.explain()`` shows it.
+"""
+
+from __future__ import annotations
+
+import sys
+from array import array
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinytorch.compiler import Compiled as Built
+from tinytorch.errors import TraceError
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph
+from tinytorch.ir.ops.selection import ERRORS
+from tinytorch.runtime.buffer import outputs as pool
+from tinytorch.tracer.mode import mode
+from tinytorch.tracer.specialize import Result, Traced
+from tinytorch.tracer.storage import Storage, contiguous_strides
+from tinytorch.tracer.tape import Saved, TapeNode
+from tinytorch.tracer.tensor import FREED, Tensor, apply_chain
+from tinytorch.tracer.tracked import epoch
+from tinytorch.tracer.tree import LEAF
+
+MISS = object()
+"""Returned by a replay whose guards do not hold."""
+
+
+class Epoch:
+    """The epoch at which the tracked objects behind a replay were last found unchanged."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+
+class Binding:
+    """Builds the replay of one traced call."""
+
+    def __init__(self, traced: Traced, built: Built) -> None:
+        self.traced = traced
+        self.built = built
+        self.program = built.program
+        self.table = built.executable.table
+        self.lines: list[str] = []
+        self.env: dict[str, Any] = {
+            "MISS": MISS, "TENSOR": Tensor, "mode": mode, "epoch": epoch, "new": object.__new__,
+            "Storage": Storage, "table": self.table, "native": built.executable.run,
+            "lock": built.executable.lock, "pointer": pointer_of, "fail": self._fail,
+            "dict_get": dict.__getitem__, "FREED": FREED, "chain": apply_chain,
+            "references": sys.getrefcount,
+        }  # fmt: skip
+        self.seen = Epoch(epoch.value)
+        self.env["seen"] = self.seen
+        self.floats = array("d", [0.0]) * max(1, len(traced.trace.numbers))
+        self.integers = array("q", [0]) * max(1, len(traced.trace.numbers))
+        self.env |= {"floats": self.floats, "integers": self.integers}
+        self.status = np.zeros(1, np.int64)
+        self._differentiable = [
+            r for r in traced.results
+            if r.kind == "output" and r.requires_grad and not r.freed
+        ]  # fmt: skip
+
+    def emit(self, depth: int, text: str) -> None:
+        """Add a line of the replay."""
+        self.lines.append("    " * depth + text)
+
+    def bind(self, name: str, value: Any) -> str:
+        """Make a value known to the replay under a name."""
+        self.env[name] = value
+        return name
+
+    def build(self) -> Callable[..., Any]:
+        """Return the replay: it takes the leaves of the arguments."""
+        arguments = ", ".join(f"a{i}" for i in range(len(self.traced.leaves)))
+        self.emit(0, f"def replay({arguments}):")
+        self._guards()
+        self._fixed_addresses()
+        self.emit(1, "with lock:")
+        self._inputs()
+        self._outputs()
+        self.emit(2, "code = native()")
+        self.emit(2, "if code:")
+        self.emit(3, "fail(code)")
+        self._versions()
+        self._results()
+        exec(compile("\n".join(self.lines), f"<replay of {self.traced.graph.name}>", "exec"),
+             self.env)  # fmt: skip
+        return self.env["replay"]  # type: ignore[no-any-return]
+
+    @property
+    def text(self) -> str:
+        """The replay's source."""
+        return "\n".join(self.lines)
+
+    # ---------------------------------------------------------------- guards
+
+    def _guards(self) -> None:
+        grad = mode.grad
+        self.bind("dtype", mode.default_dtype)
+        self.emit(1, f"if mode.trace is not None or mode.grad is not {grad} or "
+                     "mode.default_dtype is not dtype or epoch.value != seen.value:")  # fmt: skip
+        self.emit(2, "return MISS")
+        storages: dict[int, int] = {}
+        for position, leaf in enumerate(self.traced.leaves):
+            self._leaf_guard(position, leaf, storages)
+        states = frozenset(
+            id(t._storage) for n, (_, t) in enumerate(self.traced.trace.captures)
+            if n not in self.traced.argument_of
+        )  # fmt: skip
+        for position, leaf in enumerate(self.traced.leaves):
+            if isinstance(leaf, Tensor) and id(leaf._storage) not in states and states:
+                self.bind("states", states)
+                self._miss(f"id(a{position}._storage) in states")
+        for number, check in enumerate(self.traced.checks):
+            read, value = self.bind(f"read{number}", check.read), self.bind(f"was{number}",
+                                                                          check.expected)  # fmt: skip
+            if check.identical:
+                self._miss(f"{read}() is not {value}")
+            else:
+                holds = self.bind(f"holds{number}", check.holds)
+                self._miss(f"{read}() is not {value} and not {holds}()")
+        for number, (tensor, grad_now) in enumerate(self.traced.trace.grads_read.values()):
+            owner = self._tensor_text(tensor, f"read_grad{number}")
+            self._miss(f"{owner}._grad is not {self.bind(f'grad_was{number}', grad_now)}")
+        self._numbers()
+
+    def _miss(self, condition: str) -> None:
+        self.emit(1, f"if {condition}:")
+        self.emit(2, "return MISS")
+
+    def _leaf_guard(self, position: int, leaf: Any, storages: dict[int, int]) -> None:
+        a = f"a{position}"
+        if isinstance(leaf, Tensor):
+            kind = self.bind(f"type{position}", leaf._type)
+            strides = self.bind(f"strides{position}", leaf._strides)
+            cls = self.bind(f"class{position}", type(leaf))
+            requires = (
+                f"not {a}.requires_grad" if leaf.requires_grad else
+                f"{a}._requires or {a}._tape is not None or {a}._base is not None and "
+                f"{a}.requires_grad"
+            )  # fmt: skip
+            self._miss(
+                f"type({a}) is not {cls} or ({a}._type is not {kind} and {a}._type != {kind}) or "
+                f"{a}._strides != {strides} or {a}._array is None or {requires}"
+            )
+            for other, first in storages.items():
+                same = "is not" if other == id(leaf._storage) else "is"
+                self._miss(f"{a}._storage {same} a{first}._storage")
+            storages.setdefault(id(leaf._storage), position)
+        elif type(leaf) in (int, float):
+            self._miss(f"type({a}) is not {type(leaf).__name__}")
+        elif isinstance(leaf, bool | str | bytes | complex | type(None)):
+            was = self.bind(f"constant{position}", leaf)
+            self._miss(f"type({a}) is not type({was}) or {a} != {was}")
+        else:
+            self._miss(f"{a} is not {self.bind(f'constant{position}', leaf)}")
+
+    def _numbers(self) -> None:
+        for text, (holder, key) in self.traced.trace.number_holders.items():
+            self.emit(1, f"{text} = dict_get({self.bind(f'holder_{text}', holder)}, {key!r})")
+        for number, (text, outcome) in enumerate(self.traced.trace.predicates.items()):
+            was = self.bind(f"outcome{number}", outcome)
+            self._miss(f"({text}) != {was}")
+
+    # ------------------------------------------------------------- addresses
+
+    def _fixed_addresses(self) -> None:
+        """Addresses that never change: captured tensors, numbers, the status word."""
+        program, trace = self.program, self.traced.trace
+        position = {n: i for i, n in enumerate(self.traced.graph.inputs)}
+        for number, (node, tensor) in enumerate(trace.captures):
+            if number not in self.traced.argument_of:
+                self.table[program.inputs[position[node]]] = pointer_of(tensor)
+                self.bind(f"keep{number}", tensor)
+        float_at, integer_at = self.floats.buffer_info()[0], self.integers.buffer_info()[0]
+        for number, (node, value) in enumerate(trace.numbers):
+            base = float_at if isinstance(value.value, float) else integer_at
+            self.table[program.inputs[position[node]]] = base + 8 * number
+        if program.status is not None:
+            self.table[program.status] = self.status.__array_interface__["data"][0]
+
+    def _inputs(self) -> None:
+        program, trace = self.program, self.traced.trace
+        position = {n: i for i, n in enumerate(self.traced.graph.inputs)}
+        updated = {trace.captures[i][0] for i in range(len(trace.captures))} & set(
+            self.traced.graph.updates
+        )
+        for number, leaf in self.traced.argument_of.items():
+            node, tensor = trace.captures[number]
+            slot = program.inputs[position[node]]
+            contiguous = tensor.is_contiguous() and tensor.array.flags.c_contiguous
+            if contiguous:
+                self.emit(2, f"table[{slot}] = a{leaf}._pointer or pointer(a{leaf})")
+            elif node in updated:
+                raise TraceError(
+                    f"argument {leaf} of shape {list(tensor.shape)} is written in place but is not "
+                    "contiguous; pass a contiguous() one"
+                )
+            else:
+                stage = self.bind(f"stage{number}", np.empty(tensor._type.shape,
+                                                             tensor.dtype.numpy))  # fmt: skip
+                self.table[slot] = self.env[stage].__array_interface__["data"][0]
+                self.emit(2, f"{stage}[...] = a{leaf}._array")
+        for number, (_, value) in enumerate(trace.numbers):
+            cells = "floats" if isinstance(value.value, float) else "integers"
+            self.emit(2, f"{cells}[{number}] = {value.text}")
+        if self._differentiable:
+            self.bind("before", self._before)
+            leaves = ", ".join(f"a{i}" for i in range(len(self.traced.leaves)))
+            self.emit(2, f"saved = before([{leaves}])")
+
+    def _outputs(self) -> None:
+        homes = self._grad_homes()
+        for number, node in enumerate(self.traced.graph.outputs):
+            slot = self.program.outputs[number]
+            if number in homes:
+                self._home(number, homes[number], slot)
+                continue
+            make = self.bind(f"make{number}", pool.maker(node.type.dtype.numpy, node.type.shape))
+            self.emit(2, f"array{number}, table[{slot}] = {make}()")
+
+    def _grad_homes(self) -> dict[int, Tensor]:
+        """Outputs that are nothing but the ``.grad`` of one captured tensor."""
+        users: dict[int, int] = {}
+        for r in (*self.traced.results, *(r for _, r in self.traced.grads)):
+            if r.index >= 0 and r.kind in ("output", "number"):
+                users[r.index] = users.get(r.index, 0) + 1
+        return {
+            r.index: tensor for tensor, r in self.traced.grads
+            if r.kind == "output" and users[r.index] == 1 and not r.chain and not r.requires_grad
+            and self._owner_is_fixed(tensor)
+        }  # fmt: skip
+
+    def _owner_is_fixed(self, tensor: Tensor) -> bool:
+        return all(leaf is not tensor for leaf in self.traced.leaves)
+
+    def _home(self, number: int, owner: Tensor, slot: int) -> None:
+        """Write a gradient into the tensor that held the last one, if nobody else holds it."""
+        node = self.traced.graph.outputs[number]
+        self.bind(f"owner{number}", owner)
+        self.bind(f"home{number}", [None])
+        make = pool.maker(node.type.dtype.numpy, node.type.shape)
+        self.bind(f"renew{number}", _renewer(owner, make, node.type, self.table, slot))
+        self.emit(2, f"g = owner{number}._grad")
+        self.emit(2, f"if g is None or g is not home{number}[0] or references(g) > {_HELD} or "
+                     "references(g._array) > " f"{_HELD_ARRAY} or references(g._storage) > {_HELD_STORAGE}:")  # fmt: skip
+        self.emit(3, f"home{number}[0] = renew{number}()")
+
+    # --------------------------------------------------------------- results
+
+    def _versions(self) -> None:
+        trace = self.traced.trace
+        for number, (node, tensor) in enumerate(trace.captures):
+            if node in self.traced.graph.updates:
+                owner = self._capture_text(number, tensor)
+                self.emit(1, f"{owner}._storage.version += 1")
+
+    def _capture_text(self, number: int, tensor: Tensor) -> str:
+        if number in self.traced.argument_of:
+            return f"a{self.traced.argument_of[number]}"
+        return self.bind(f"keep{number}", tensor)
+
+    def _tensor_text(self, tensor: Tensor, name: str) -> str:
+        for position, leaf in enumerate(self.traced.leaves):
+            if leaf is tensor:
+                return f"a{position}"
+        return self.bind(name, tensor)
+
+    def _results(self) -> None:
+        homes = self._grad_homes()
+        made: dict[tuple[int, Any], str] = {}
+        if self._differentiable:
+            self.bind("record", self._record)
+            arrays = ", ".join(f"array{n}" for n in range(len(self.traced.graph.outputs))
+                               if n not in homes)  # fmt: skip
+            self.emit(1, f"tape = record(saved, ({arrays}{',' if arrays else ''}))")
+        texts = [self._result_text(r, made, n) for n, r in enumerate(self.traced.results)]
+        for number, (tensor, r) in enumerate(self.traced.grads):
+            if r.index in homes and r.kind == "output":
+                continue
+            owner = self._tensor_text(tensor, f"grad_owner{number}")
+            if r.kind == "constant":
+                self.emit(1, f"{owner}._grad = None")
+            else:
+                self.emit(1, f"{owner}._grad = {self._result_text(r, made, f'g{number}')}")
+        self.emit(1, f"return {self._tree_text(self.traced.result_structure, iter(texts))}")
+
+    def _result_text(self, r: Result, made: dict[tuple[int, Any], str], number: Any) -> str:
+        if r.kind == "constant":
+            return self.bind(f"value_{number}", r.value)
+        if r.kind == "same":
+            return self.bind(f"same_{number}", r.value)
+        if r.kind == "argument":
+            return f"a{r.index}"
+        if r.kind == "view":
+            base = f"a{r.index}" if r.index >= 0 else self.bind(f"base_{number}", r.value)
+            return f"chain({base}, {self.bind(f'views_{number}', _as_views(r.chain))})"
+        if r.kind == "number":
+            return f"array{r.index}.item()"
+        return self._output_text(r, made, number)
+
+    def _output_text(self, r: Result, made: dict[tuple[int, Any], str], number: Any) -> str:
+        key = (r.index, id(r.value) if r.chain else None)
+        if key in made:
+            return made[key]
+        name = f"r{number}"
+        if r.chain:
+            base = self._output_text(Result("output", r.index), made, f"{number}_base")
+            views = self.bind(f"views_{number}", _as_views(r.chain))
+            self.emit(1, f"{name} = chain({base}, {views})")
+        else:
+            node = self.traced.graph.outputs[r.index]
+            kind = self.bind(f"out_type{number}", r.value._type if r.value is not None
+                             else node.type)  # fmt: skip
+            strides = self.bind(f"out_strides{number}", contiguous_strides(node.type.shape))
+            self.emit(1, f"{name} = new(TENSOR)")
+            self.emit(1, f"{name}._type = {kind}; {name}._array = array{r.index}; "
+                         f"{name}._storage = Storage(array{r.index}); {name}._strides = {strides}; "
+                         f"{name}._base = None; {name}._chain = (); {name}._requires = False; "
+                         f"{name}._grad = None; {name}._tape_version = 0; {name}._memo = None; "
+                         f"{name}._pointer = 0; {name}._tape = None")  # fmt: skip
+        if r.requires_grad and r.freed:
+            self.emit(1, f"{name}._tape = FREED")
+        elif r.requires_grad:
+            picked = self.bind("pick", _pick)
+            self.emit(1, f"{name}._tape = {picked}(tape, {r.index}, {name})")
+        made[key] = name
+        return name
+
+    def _tree_text(self, structure: Any, texts: Any) -> str:
+        if structure == LEAF:
+            return str(next(texts))
+        kind = structure[0]
+        if kind is tuple:
+            return "(" + "".join(f"{self._tree_text(s, texts)}, " for s in structure[1]) + ")"
+        if kind is list:
+            return "[" + ", ".join(self._tree_text(s, texts) for s in structure[1]) + "]"
+        if kind is dict:
+            return "{" + ", ".join(f"{k!r}: {self._tree_text(s, texts)}"
+                                   for k, s in structure[1]) + "}"  # fmt: skip
+        maker = self.bind(f"maker{len(self.env)}", structure[1])
+        if kind == "named":
+            return f"{maker}({', '.join(self._tree_text(s, texts) for s in structure[2])})"
+        pairs = zip(structure[2], structure[3], strict=True)
+        return f"{maker}({', '.join(f'{n}={self._tree_text(s, texts)}' for n, s in pairs)})"
+
+    # ------------------------------------------------- gradients from outside
+
+    def _before(self, leaves: list[Any]) -> list[tuple[Any, Saved]]:
+        """Values of the inputs as the call sees them; states about to change are copied."""
+        found: list[tuple[Any, Saved]] = []
+        trace = self.traced.trace
+        captured = {n: (i, t) for i, (n, t) in enumerate(trace.captures)}
+        numbers = {n: i for i, (n, _) in enumerate(trace.numbers)}
+        for node in self.traced.graph.inputs:
+            if node in numbers:
+                cells = self.floats if node.type.dtype.kind == "f" else self.integers
+                value = np.asarray(cells[numbers[node]], node.type.dtype.numpy)
+                found.append((None, Saved(value, None, node.type, None)))
+                continue
+            number, tensor = captured[node]
+            if number in self.traced.argument_of:
+                tensor = leaves[self.traced.argument_of[number]]
+            changing = node in self.traced.graph.updates
+            held = tensor.array.copy() if changing else tensor.array
+            storage = None if changing else tensor._storage
+            leaf = tensor if tensor._requires and tensor.tape is None else None
+            found.append((tensor.tape, Saved(held, storage, node.type, leaf)))
+        return found
+
+    def _record(self, saved: list[tuple[Any, Saved]], arrays: tuple[Any, ...]) -> TapeNode:
+        graph = forward_graph(self.traced.graph)
+        parents = tuple(parent for parent, _ in saved)
+        return TapeNode(ops.call, {"graph": graph}, parents, tuple(s for _, s in saved), arrays)
+
+    def _fail(self, code: int) -> NoReturn:
+        """Raise what eager would raise. No state was written."""
+        self.status[0] = 0
+        if code < 0:
+            raise MemoryError("the compiled step could not get memory for its threads")
+        error, message, where = self.program.messages[code - 1]
+        suffix = f" (at {where})" if where else ""
+        raise ERRORS[error](f"{message.replace(' {value}', '')}{suffix}")
+
+
+def forward_graph(graph: Graph) -> Graph:
+    """The graph without its updates: what outside gradients differentiate. Kept on the graph."""
+    cached = graph.__dict__.get("_forward")
+    if cached is None:
+        cached = Graph(f"{graph.name}_forward")
+        cached.__dict__.update(graph.__dict__)
+        cached.updates = {}
+        cached._hash = None
+        graph.__dict__["_forward"] = cached
+    return cached  # type: ignore[no-any-return]
+
+
+def _pick(tape: TapeNode, index: int, tensor: Tensor) -> TapeNode:
+    saved = Saved(tape.output, None, ops.call.infer(
+        tuple(s.type for s in tape.saved), tape.attrs), None)  # fmt: skip
+    return TapeNode(ops.get, {"index": index}, (tape,), (saved,), tensor._array)
+
+
+def _as_views(chain: Any) -> Any:
+    """Movement ops that, applied to an eager tensor, give views with the right strides."""
+    return tuple((_View(op), attrs) for op, attrs in chain)
+
+
+class _View:
+    def __init__(self, op: Any) -> None:
+        self.op = op
+
+    def __call__(self, value: Tensor, **attrs: Any) -> Tensor:
+        array_ = self.op.eager(value.array, **attrs)
+        strides = tuple(s // array_.itemsize for s in array_.strides)
+        return value.view_as_op(self.op, attrs, strides)
+
+
+def pointer_of(tensor: Tensor) -> int:
+    """Address of a contiguous tensor's first element, remembered on the tensor."""
+    array_ = tensor.array
+    if not array_.flags.c_contiguous:
+        raise TraceError(
+            f"a captured tensor of shape {list(tensor.shape)} is not contiguous; make it contiguous()"
+        )
+    tensor._pointer = array_.__array_interface__["data"][0]
+    return tensor._pointer
+
+
+def _renewer(owner: Tensor, make: Any, type: Any, table: Any, slot: int) -> Callable[[], Tensor]:
+    def renew() -> Tensor:
+        owner._grad = None
+        array_, table[slot] = make()
+        owner._grad = Tensor.make(type, array_)
+        return owner._grad
+
+    return renew
+
+
+def _reference_counts() -> tuple[int, int, int]:
+    """What getrefcount says for a gradient that only its owner, its home and a local hold."""
+    t = Tensor.make(ops_type(), np.zeros(1))
+    holder, home = [t], [t]
+    g = holder[0]
+    del t
+    return sys.getrefcount(g), sys.getrefcount(g._array), sys.getrefcount(g._storage)
+
+
+def ops_type() -> Any:
+    """A small type to measure with."""
+    return ops.full.infer((), {"shape": (1,), "dtype": mode.default_dtype})
+
+
+_HELD, _HELD_ARRAY, _HELD_STORAGE = _reference_counts()

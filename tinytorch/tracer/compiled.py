@@ -1,0 +1,283 @@
+"""``@tinytorch.compile``: a function whose every call is one native call.
+
+The first call of a kind (argument structure, types, strides, aliasing, grad mode) traces and
+compiles; later ones replay. A replay checks what the trace relied on; if something changed, the
+next fitting replay is tried, else the function is traced again. Never a stale result: a change is
+seen, or was refused when the function was traced.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinytorch import compiler
+from tinytorch.config import config
+from tinytorch.ir.graph import Graph
+from tinytorch.tracer import tape
+from tinytorch.tracer.binding import MISS, Binding
+from tinytorch.tracer.dump import dump
+from tinytorch.tracer.fingerprint import Fingerprint
+from tinytorch.tracer.inspection import CacheInfo, KernelView, Stages
+from tinytorch.tracer.mode import mode
+from tinytorch.tracer.specialize import Traced, trace_call
+from tinytorch.tracer.tracked import epoch
+from tinytorch.tracer.tree import flatten
+
+MAX_REPLAYS = 64
+_WARN_AT = 8
+
+
+@dataclass
+class Replay:
+    """One compiled kind of call."""
+
+    structure: Any
+    run: Callable[..., Any]
+    binding: Binding
+    built: compiler.Compiled
+    traced: Traced
+    fingerprint: Fingerprint
+    reason: str
+
+    def revalidate(self) -> bool:
+        """After the epoch moved: whether the tracked objects behind this replay are the same."""
+        if Fingerprint(self.traced.reach.tracked).key != self.fingerprint.key:
+            return False
+        self.binding.seen.value = epoch.value
+        return True
+
+
+class Compiled:
+    """A function compiled at its first call, and again for every new kind of call."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
+        self._replays: list[Replay] = []
+        self._flat: Callable[..., Any] | None = None
+        self._arity = -1
+        self._lock = threading.RLock()
+        self._bound: dict[int, Any] = {}
+        self.compiles = 0
+        self.slow_hits = 0
+        self.retraces = 0
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method: one compiled function an instance."""
+        if instance is None:
+            return self
+        found = self._bound.get(id(instance))
+        if found is None or found[0] is not instance:
+            found = (instance, Compiled(self.function.__get__(instance, owner)))
+            self._bound[id(instance)] = found
+        return found[1]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the function: replay if a compiled kind fits, else trace and compile it."""
+        if self._flat is not None and not kwargs and len(args) == self._arity:
+            result = self._flat(*args)
+            if result is not MISS:
+                return result
+        return self._slow(args, kwargs)
+
+    def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if mode.trace is not None:
+            return self.function(*args, **kwargs)
+        leaves, structure = flatten((args, kwargs))
+        with self._lock:
+            for replay in list(self._replays):
+                if replay.structure != structure:
+                    continue
+                if replay.binding.seen.value != epoch.value and not replay.revalidate():
+                    continue
+                result = replay.run(*leaves)
+                if result is not MISS:
+                    self.slow_hits += 1
+                    self._prefer(replay, args, kwargs)
+                    return result
+            replay = self._compile(args, kwargs, structure)
+            result = replay.run(*leaves)
+        if result is MISS:
+            raise AssertionError(f"{self.name}: a fresh trace does not fit its own arguments")
+        self._prefer(replay, args, kwargs)
+        return result
+
+    def _prefer(self, replay: Replay, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Try this replay first next time."""
+        if replay in self._replays:
+            self._replays.remove(replay)
+        self._replays.insert(0, replay)
+        leaves, _ = flatten(args)
+        flat = not kwargs and len(leaves) == len(args)
+        self._flat = replay.run if flat else None
+        self._arity = len(args) if flat else -1
+
+    def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], structure: Any) -> Replay:
+        traced = trace_call(self.function, args, kwargs, self.name)
+        built = compiler.build(traced.graph)
+        binding = Binding(traced, built)
+        run = binding.build()
+        reason = self._why(structure, traced)
+        replay = Replay(
+            structure, run, binding, built, traced, Fingerprint(traced.reach.tracked), reason
+        )
+        self._replays.insert(0, replay)
+        del self._replays[MAX_REPLAYS:]
+        self.compiles += 1
+        if self.compiles > 1:
+            self.retraces += 1
+            if self.retraces == _WARN_AT:
+                warnings.warn(
+                    f"{self.name} was traced {self.compiles} times; see {self.name}.explain()",
+                    stacklevel=4,
+                )
+        if config.dump:
+            dump(config.dump, f"{self.name}_{self.compiles}", self.stages)
+        return replay
+
+    def _why(self, structure: Any, traced: Traced) -> str:
+        """Say why no replay fitted."""
+        if not self._replays:
+            return "first call"
+        last = self._replays[0]
+        if last.structure != structure:
+            return "the arguments have another structure"
+        from_last = difference(last, traced)
+        return from_last or "grad mode or the default dtype changed"
+
+    # ------------------------------------------------------------ inspection
+
+    @property
+    def _current(self) -> Replay:
+        if not self._replays:
+            raise RuntimeError(f"{self.name} has not been called yet, so there is nothing to show")
+        return self._replays[0]
+
+    @property
+    def stages(self) -> Stages:
+        """Every representation of the last call's kind, as text, by name."""
+        return Stages(self._current.built, self._current.binding.text)
+
+    @property
+    def kernels(self) -> Sequence[KernelView]:
+        """The kernels of the last call's kind, in order."""
+        built = self._current.built
+        return [KernelView(k, built.sources[k.name]) for k in built.program.kernels]
+
+    @property
+    def graph(self) -> Graph:
+        """The traced graph of the last call's kind."""
+        return self._current.built.graph
+
+    @property
+    def program(self) -> Any:
+        """The launches and memory plan of the last call's kind."""
+        return self._current.built.program
+
+    def cache_info(self) -> CacheInfo:
+        """Counts of compiles, kinds kept and retraces."""
+        loaded = sum(r.built.executable.compiled for r in self._replays)
+        return CacheInfo(self.compiles, self.retraces, len(self._replays), loaded)
+
+    def explain(self) -> str:
+        """Why each kind of call was traced, and what its replay checks."""
+        lines = [f"{self.name}: {self.compiles} compiles, {self.retraces} retraces"]
+        for number, replay in enumerate(reversed(self._replays), 1):
+            lines.append(f"{number}. {replay.reason}")
+            for position, leaf in enumerate(replay.traced.leaves):
+                shown = getattr(leaf, "_type", type(leaf).__name__)
+                lines.append(f"     argument {position}: {shown}")
+            for check in replay.traced.checks:
+                lines.append(f"     checks {check.text}")
+            for text, outcome in replay.traced.trace.predicates.items():
+                lines.append(f"     checks {text} == {outcome!r}")
+        return "\n".join(lines)
+
+    def clear(self) -> None:
+        """Forget everything compiled."""
+        with self._lock:
+            self._replays.clear()
+            self._flat, self._arity = None, -1
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.name}: {len(self._replays)} kinds>"
+
+
+def difference(last: Replay, traced: Traced) -> str:
+    """The first thing that differs between a replay and a new trace of the same structure."""
+    for position, (a, b) in enumerate(zip(last.traced.leaves, traced.leaves, strict=True)):
+        x, y = getattr(a, "_type", a), getattr(b, "_type", b)
+        if type(a) is not type(b) or (x != y and not isinstance(a, int | float)):
+            return f"argument {position} changed from {_shown(x)} to {_shown(y)}"
+        if hasattr(a, "_type") and a._strides != b._strides:
+            return f"argument {position} changed strides from {a._strides} to {b._strides}"
+        if hasattr(a, "_type") and a.requires_grad != b.requires_grad:
+            return f"argument {position} changed requires_grad"
+    for check in last.traced.checks:
+        if not check.holds():
+            return f"{check.text} changed"
+    for text, outcome in last.traced.trace.predicates.items():
+        now = traced.trace.predicates.get(text, outcome)
+        if now != outcome:
+            return f"{text} changed from {outcome!r} to {now!r}"
+    if Fingerprint(last.traced.reach.tracked).key != last.fingerprint.key:
+        return "a module or optimizer changed (train/eval, a submodule, requires_grad, a setting)"
+    if last.traced.trace.grads_read:
+        return "an incoming .grad changed"
+    return ""
+
+
+def _shown(value: Any) -> str:
+    return str(value) if not isinstance(value, str) else repr(value)
+
+
+def compile(function: Callable[..., Any] | None = None) -> Any:  # noqa: A001
+    """Compile a function or module: ``@tinytorch.compile``.
+
+    The function may hold a whole training step. Raises TraceError at a call for what cannot be
+    compiled soundly (see the message for what to write instead).
+    """
+    if function is None:
+        return compile
+    if not callable(function):
+        raise TypeError(f"compile expects a callable, got {type(function).__name__}")
+    return Compiled(function)
+
+
+# ------------------------------------------- gradients of compiled functions
+
+
+_subgraphs: dict[str, Any] = {}
+
+
+def run_subgraph(graph: Graph, values: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Run a sub-graph (the backward of a compiled call) as compiled code."""
+    key = graph.hash()
+    built = _subgraphs.get(key)
+    if built is None:
+        built = _subgraphs[key] = compiler.build(graph)
+    executable, program = built.executable, built.program
+    held = [np.ascontiguousarray(v) for v in values]
+    results = [np.empty(n.type.shape, n.type.dtype.numpy) for n in graph.outputs]
+    status = np.zeros(1, np.int64)
+    with executable.lock:
+        for slot, value in zip(
+            (*program.inputs, *program.outputs), (*held, *results), strict=True
+        ):
+            executable.table[slot] = value.__array_interface__["data"][0]
+        if program.status is not None:
+            executable.table[program.status] = status.__array_interface__["data"][0]
+        if executable.run():
+            raise RuntimeError(program.messages[int(status[0]) - 1][1])
+    return tuple(results)
+
+
+tape.set_call_runner(run_subgraph)

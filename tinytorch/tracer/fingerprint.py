@@ -1,0 +1,47 @@
+"""Fingerprint: the structure of tracked objects, as a value that can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinytorch.tracer.tensor import Tensor
+from tinytorch.tracer.tracked import Tracked
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+
+
+class Fingerprint:
+    """Everything about some tracked objects that compiled code may depend on.
+
+    Objects are told apart by identity, so they are kept alive as long as the fingerprint.
+    """
+
+    def __init__(self, roots: list[Tracked]) -> None:
+        self.alive: list[Any] = []
+        self._seen: set[int] = set()
+        self.key = tuple(self._token(r) for r in roots)
+
+    def _token(self, value: Any) -> Any:
+        if isinstance(value, _PLAIN):
+            return (type(value).__name__, repr(value))
+        if id(value) in self._seen:
+            return id(value)
+        self._seen.add(id(value))
+        self.alive.append(value)
+        if isinstance(value, Tensor):
+            return (id(value), value._requires, value._tape is None)
+        if isinstance(value, Tracked):
+            return (id(value), type(value), tuple(
+                (name, tuple((k, type(v)) for k, v in item.items()))
+                if name == "_numbers" else (name, self._token(item))
+                for name, item in value.__dict__.items()
+            ))  # fmt: skip
+        if isinstance(value, dict):
+            numbers = type(value) is not dict
+            return (id(value), tuple(
+                (self._token(k), type(v) if numbers and type(v) in (int, float) else self._token(v))
+                for k, v in value.items()
+            ))  # fmt: skip
+        if isinstance(value, list | tuple):
+            return (id(value), tuple(self._token(v) for v in value))
+        return id(value)

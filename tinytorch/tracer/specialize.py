@@ -1,0 +1,211 @@
+"""Specialize: trace one call and work out what its replay must bind, check and hand back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinytorch.errors import TraceError
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.op import Op
+from tinytorch.tracer.mode import mode
+from tinytorch.tracer.number import Number
+from tinytorch.tracer.reach import Check, Reach
+from tinytorch.tracer.tensor import Tensor
+from tinytorch.tracer.trace import Trace
+from tinytorch.tracer.tree import flatten, unflatten
+from tinytorch.tracer.watch import Watch
+
+
+@dataclass
+class Result:
+    """Where a leaf of the result comes from.
+
+    ``kind``: ``output`` (graph output ``index``, seen through ``chain``), ``same`` (the very tensor
+    ``value`` that went in), ``argument`` (argument leaf ``index``), ``view`` (``chain`` on the
+    tensor ``value`` or on argument ``index``), ``number`` (output ``index`` as a Python number) or
+    ``constant``.
+    """
+
+    kind: str
+    index: int = -1
+    value: Any = None
+    chain: tuple[tuple[Op, Any], ...] = ()
+    requires_grad: bool = False
+    freed: bool = False
+
+
+@dataclass
+class Traced:
+    """One recorded call: the graph, what feeds it, what comes out, what must stay true."""
+
+    graph: Graph
+    trace: Trace
+    structure: Any
+    leaves: list[Any]
+    results: list[Result]
+    result_structure: Any
+    grads: list[tuple[Tensor, Result]]
+    checks: list[Check]
+    reach: Reach
+    argument_of: dict[int, int] = field(default_factory=dict)
+    """Index of the leaf that a captured input stands for, by position among captures."""
+
+
+def trace_call(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
+) -> Traced:
+    """Run a function once under a trace. The user's objects are left as they were."""
+    leaves, structure = flatten((args, kwargs))
+    reach = Reach()
+    target = getattr(function, "__func__", function)
+    owner = getattr(function, "__self__", None)
+    if owner is not None:
+        reach.value(owner, "self", None)
+    if hasattr(target, "__code__"):
+        reach.function(target, name)
+    else:
+        reach.value(target, name, None)
+    for number, leaf in enumerate(leaves):
+        if not isinstance(leaf, Tensor):
+            reach.value(leaf, f"argument {number}", None)
+    trace = Trace(name, mode.default_dtype)
+    inside, argument_of = _arguments(trace, leaves)
+    watch = Watch(reach)
+    mode.trace = trace
+    try:
+        with watch:
+            call_args, call_kwargs = unflatten(structure, inside)
+            result = function(*call_args, **call_kwargs)
+    except BaseException:
+        mode.trace = None
+        for snapshot in reach.snapshots:
+            if snapshot.changed():
+                snapshot.restore()
+        raise
+    finally:
+        mode.trace = None
+    watch.find_unlisted()
+    watch.check_side_effects()
+    return _Finish(trace, reach, watch, structure, leaves, argument_of).run(result)
+
+
+def _arguments(trace: Trace, leaves: list[Any]) -> tuple[list[Any], dict[int, int]]:
+    """Replace numbers by run-time Numbers; make tensors inputs."""
+    inside: list[Any] = []
+    argument_of: dict[int, int] = {}
+    for position, leaf in enumerate(leaves):
+        if isinstance(leaf, Tensor):
+            before = len(trace.captures)
+            trace.capture(leaf, f"arg{position}")
+            if len(trace.captures) > before:
+                argument_of[before] = position
+            inside.append(leaf)
+        elif type(leaf) in (int, float):
+            inside.append(trace.add_number(leaf, f"arg{position}", f"a{position}"))
+        elif isinstance(leaf, np.ndarray):
+            raise TraceError(
+                f"argument {position} is a numpy array of shape {list(leaf.shape)}; pass "
+                "tinytorch.from_numpy(array)"
+            )
+        else:
+            inside.append(leaf)
+    return inside, argument_of
+
+
+class _Finish:
+    """Turns the state of a trace at its end into outputs and updates of the graph."""
+
+    def __init__(
+        self, trace: Trace, reach: Reach, watch: Watch, structure: Any, leaves: list[Any],
+        argument_of: dict[int, int],
+    ) -> None:  # fmt: skip
+        self.trace = trace
+        self.graph = trace.graph
+        self.reach = reach
+        self.watch = watch
+        self.structure = structure
+        self.leaves = leaves
+        self.argument_of = argument_of
+        self.output_of: dict[int, int] = {}
+
+    def run(self, result: Any) -> Traced:
+        """Collect results, grads and updates."""
+        self.graph.origin = None
+        result_leaves, result_structure = flatten(result)
+        results = [self._result(leaf) for leaf in result_leaves]
+        grads = [
+            (tensor, Result("constant") if value is None else self._result(value))
+            for tensor, value in self.trace.grads.values()
+        ]
+        self._updates()
+        self._check_overlap()
+        self.graph.freeze()
+        checks = [c for c in self.reach.checks if c.code is None or c.code in self.watch.ran]
+        return Traced(
+            self.graph, self.trace, self.structure, self.leaves, results, result_structure, grads,
+            checks, self.reach, self.argument_of,
+        )  # fmt: skip
+
+    def _result(self, leaf: Any) -> Result:
+        if type(leaf) is Number:
+            return Result("number", self._output(-1, leaf.node), type(leaf.value))
+        if not isinstance(leaf, Tensor):
+            return Result("constant", value=leaf)
+        if leaf._array is not None:
+            index = self._argument_index(leaf)
+            return Result("argument", index) if index >= 0 else Result("same", value=leaf)
+        base, chain = (leaf, ()) if leaf._base is None else (leaf._base, leaf._chain)
+        if base._array is not None:
+            index = self._argument_index(base)
+            return Result("view", index, None if index >= 0 else base, chain)
+        node = self.trace.node_of(base)
+        number = self._output(id(base._storage), node)
+        freed = self.trace.node_of(leaf) in self.trace.freed or node in self.trace.freed
+        return Result("output", number, leaf, chain, leaf.requires_grad, freed)
+
+    def _argument_index(self, tensor: Tensor) -> int:
+        for position, leaf in enumerate(self.leaves):
+            if leaf is tensor:
+                return position
+        return -1
+
+    def _output(self, storage: int, node: Node) -> int:
+        """Index of the graph output for a storage; tensors that share one share an output."""
+        if storage in self.output_of:
+            return self.output_of[storage]
+        self.graph.outputs.append(node)
+        if storage >= 0:
+            self.output_of[storage] = len(self.graph.outputs) - 1
+        return len(self.graph.outputs) - 1
+
+    def _updates(self) -> None:
+        trace = self.trace
+        if trace.random_offset and trace.random_state is not None:
+            node = trace.node_of(trace.random_state)
+            step = self.graph.add(ops.iota, shape=(2,), axis=0)
+            count = self.graph.constant(trace.random_offset, (2,), node.type.dtype)
+            moved = self.graph.add(ops.add, [node, self.graph.add(ops.mul, [step, count])])
+            source = next(n for n, t in trace.captures if t is trace.random_state)
+            self.graph.updates[source] = moved
+        for node, tensor in trace.captures:
+            value = trace.value_of_capture(tensor)
+            if value is not node:
+                self.graph.updates[node] = value
+
+    def _check_overlap(self) -> None:
+        """Refuse a write to memory that another input also shows: the replay could not see it."""
+        arrays = [(node, tensor) for node, tensor in self.trace.captures]
+        for node, tensor in arrays:
+            if node not in self.graph.updates:
+                continue
+            for other, shown in arrays:
+                if other is not node and np.shares_memory(tensor.array, shown.array):
+                    raise TraceError(
+                        f"the compiled function writes to a tensor of {tensor._type} whose memory "
+                        f"another of its tensors ({shown._type}) shares; pass a clone() of one"
+                    )

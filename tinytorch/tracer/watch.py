@@ -1,0 +1,128 @@
+"""Watch: what user code runs while a function is traced, and side effects it must not have."""
+
+from __future__ import annotations
+
+import builtins
+import dis
+import gc
+import random
+import sys
+import types
+from typing import Any
+
+import numpy as np
+
+from tinytorch.errors import TraceError
+from tinytorch.tracer.reach import Reach, is_user_file
+
+_MUTATORS = frozenset(
+    {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update",
+     "setdefault", "popitem", "add", "discard", "appendleft", "popleft"}
+)  # fmt: skip
+_RANDOM_STATE = (random.Random, np.random.RandomState, np.random.Generator)
+_CLOCKS = frozenset({"time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic",
+                     "monotonic_ns", "process_time", "sleep"})  # fmt: skip
+
+
+class Watch:
+    """A profiler hook for the time of one trace."""
+
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
+        self.ran: set[types.CodeType] = set()
+        self._mutable = reach.mutable_ids
+        self._previous: Any = None
+
+    def __enter__(self) -> Watch:
+        self._previous = sys.getprofile()
+        sys.setprofile(self._event)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        sys.setprofile(self._previous)
+
+    def _event(self, frame: types.FrameType, event: str, arg: Any) -> None:
+        if event == "call":
+            code = frame.f_code
+            if is_user_file(code.co_filename):
+                self.ran.add(code)
+            elif code.co_filename.endswith("logging/__init__.py"):
+                self._refuse(frame, "logging", "log the returned values outside")
+        elif event == "c_call":
+            self._builtin(frame, arg)
+
+    def _builtin(self, frame: types.FrameType, function: Any) -> None:
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, _RANDOM_STATE):
+            self._refuse(
+                frame, f"a random number ({function.__name__})",
+                "use tinytorch.rand and its relatives, or pass the number as an argument",
+            )  # fmt: skip
+        if not is_user_file(frame.f_code.co_filename):
+            return
+        name = getattr(function, "__name__", "")
+        if function is builtins.print or function is builtins.input or function is builtins.open:
+            self._refuse(frame, f"{name}()", "return the values and use them outside")
+        if name in _CLOCKS and getattr(function, "__module__", "") == "time":
+            self._refuse(frame, f"time.{name}()", "measure around the call instead")
+        if name in _MUTATORS and id(owner) in self._mutable:
+            self._refuse(
+                frame, f"changing a {type(owner).__name__} from outside ({name})",
+                "return the values and collect them outside",
+            )  # fmt: skip
+
+    @staticmethod
+    def _refuse(frame: types.FrameType, what: str, remedy: str) -> None:
+        while frame.f_back is not None and not is_user_file(frame.f_code.co_filename):
+            frame = frame.f_back
+        raise TraceError(
+            f"{frame.f_code.co_filename}:{frame.f_lineno}: {what} inside a compiled function would "
+            f"happen only once, while it is traced; {remedy}"
+        )
+
+    # -------------------------------------------------------------- afterwards
+
+    def find_unlisted(self) -> None:
+        """List what ran but could not be reached by name (callbacks kept in odd places)."""
+        for code in self.ran - self.reach.functions.keys():
+            for owner in gc.get_referrers(code):
+                if isinstance(owner, types.FunctionType) and owner.__code__ is code:
+                    self.reach.function(owner, owner.__name__)
+
+    def check_side_effects(self) -> None:
+        """Raise TraceError if user code changed Python state; put that state back first."""
+        changed = [s for s in self.reach.snapshots if s.changed()]
+        for snapshot in changed:
+            snapshot.restore()
+        if changed:
+            raise TraceError(
+                f"{changed[0].text} was changed inside a compiled function: that would happen only "
+                "once, while it is traced; return the value, or keep it in a tensor written in place"
+            )
+        for code in self.ran:
+            for instruction in dis.get_instructions(code):
+                if instruction.opname in ("STORE_GLOBAL", "DELETE_GLOBAL"):
+                    raise TraceError(
+                        f"{code.co_filename}: {code.co_name} assigns the global "
+                        f"{instruction.argval!r} inside a compiled function; return the value instead"
+                    )
+        self._check_cells()
+        self._check_suspects()
+
+    def _check_cells(self) -> None:
+        for check in self.reach.checks:
+            if check.code in self.ran and not check.holds():
+                raise TraceError(
+                    f"{check.text} was assigned inside a compiled function: that would happen only "
+                    "once, while it is traced; return the value instead"
+                )
+
+    def _check_suspects(self) -> None:
+        for text, value, code in self.reach.suspects:
+            if code is not None and code not in self.ran:
+                continue
+            what = "numpy array" if isinstance(value, np.ndarray) else "iterator"
+            raise TraceError(
+                f"{text} is a {what} captured by the compiled function; its content would be frozen "
+                "at the first call: pass it (as a tensor) as an argument"
+            )

@@ -190,7 +190,8 @@ class Optimizer(Tracked):
             merged = {**group, **new}
             self.check_settings(merged)
             for param in group["params"]:
-                wanted[param] = {**self.new_state(param, merged), **self.state[param]}
+                kept = self.state[param]
+                wanted[param] = {**kept, **self.new_state(param, merged), **kept}
         writes = match_state(self.param_groups, wanted, state_dict)
         with no_grad():
             for target, value in writes:

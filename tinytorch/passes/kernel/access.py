@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -74,13 +76,21 @@ def base_of(node: Node) -> Node:
     return node
 
 
-def bases(node: Node) -> list[Node]:
-    """All values that a node reads through views, guarded ones included; sources left out."""
+def bases(node: Node, kept: AbstractSet[Node] = frozenset()) -> list[Node]:
+    """All values that a node reads through views, in any order; sources left out.
+
+    Guarded views are looked through like pure ones, but for those ``kept`` in a buffer.
+    """
+    return bases_of(node.inputs, kept)
+
+
+def bases_of(operands: Iterable[Node], kept: AbstractSet[Node] = frozenset()) -> list[Node]:
+    """All values that are read where these operands are."""
     found: list[Node] = []
-    stack = list(node.inputs)
+    stack = list(operands)
     while stack:
         base = base_of(stack.pop())
-        if base.op.name in GUARDED_VIEWS:
+        if base.op.name in GUARDED_VIEWS and base not in kept:
             stack.extend(base.inputs)
         elif base.op.name not in SOURCES and base not in found:
             found.append(base)

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from tinytorch.ir.graph import Node
 from tinytorch.ir.index import Index, Symbol, delinearize
-from tinytorch.passes.kernel.access import Access, bases, through_views
+from tinytorch.passes.kernel.access import GUARDED_VIEWS, Access, bases, through_views
 
 END_LEVELS = frozenset({"column", "total", "tail"})
 _SPLIT_KINDS = ("row", "column")
@@ -102,19 +103,22 @@ def _split(members: Sequence[Node], size: int) -> tuple[int, int] | None:
     return found.pop() if found else (size, 1)
 
 
-def make_plan(members: Sequence[Node]) -> Plan | None:
-    """Return the plan under which these nodes form one kernel, or None if they cannot."""
+def make_plan(members: Sequence[Node], kept: AbstractSet[Node]) -> Plan | None:
+    """Return the plan under which these nodes form one kernel, or None if they cannot.
+
+    ``kept`` are nodes that have a buffer whatever is fused, views among them.
+    """
     size = max(_iteration_size(n) for n in members)
     if size == 0:
         return Plan(Domain((0,), ()), dict.fromkeys(members, "full")) if len(members) == 1 else None
     split = _split(members, size)
     if split is None:
         return None
-    levels = _levels(members, *split)
+    levels = _levels(members, kept, *split)
     if levels is None:
         return None
     domain = _factored(members, levels, *split)
-    if all(_reads_in_place(n, levels, domain) for n in members):
+    if all(_reads_in_place(n, levels, domain, kept) for n in members):
         return Plan(domain, levels)
     return None
 
@@ -123,11 +127,13 @@ def _iteration_size(node: Node) -> int:
     return node.inputs[0].type.size if node.op.family == "reduction" else node.type.size
 
 
-def _levels(members: Sequence[Node], rows: int, cols: int) -> dict[Node, str] | None:
+def _levels(
+    members: Sequence[Node], kept: AbstractSet[Node], rows: int, cols: int
+) -> dict[Node, str] | None:
     inside = set(members)
     levels: dict[Node, str] = {}
     for node in members:
-        known = [levels[b] for b in bases(node) if b in inside]
+        known = [levels[b] for b in bases(node, kept) if b in inside]
         level = _level(node, known, rows, cols)
         if level is None:
             return None
@@ -208,16 +214,28 @@ def member_accesses(node: Node, level: str, domain: Domain) -> list[Access]:
     ]
 
 
-def _reads_in_place(node: Node, levels: dict[Node, str], domain: Domain) -> bool:
+def _reads_in_place(
+    node: Node, levels: dict[Node, str], domain: Domain, kept: AbstractSet[Node]
+) -> bool:
     """Whether a member reads other members only at the element at hand."""
     level = levels[node]
-    direct = {}
+    elsewhere = {b for b in bases(node, kept) if b in levels}
     for access in member_accesses(node, level, domain):
-        if access.node in levels and access.node is not node:
-            source = levels[access.node]
-            if level not in END_LEVELS and source in END_LEVELS:
+        if access.node is node:
+            continue
+        if access.node not in levels:
+            if not levels.keys().isdisjoint(_behind(access.node, kept)):
                 return False
-            if not access.flat.same(domain.flat(source)):
-                return False
-            direct[access.node] = True
-    return all(b in direct or b not in levels for b in bases(node) if b is not node)
+            continue
+        source = levels[access.node]
+        if level not in END_LEVELS and source in END_LEVELS:
+            return False
+        if not access.flat.same(domain.flat(source)):
+            return False
+        elsewhere.discard(access.node)
+    return not elsewhere
+
+
+def _behind(node: Node, kept: AbstractSet[Node]) -> list[Node]:
+    """What a node that is no member is read from: a guarded view picks from its operands."""
+    return bases(node, kept) if node.op.name in GUARDED_VIEWS and node not in kept else []

@@ -41,6 +41,7 @@ from tinytorch.passes.kernel.access import (
     through_views,
 )  # fmt: skip
 from tinytorch.passes.kernel.domain import END_LEVELS
+from tinytorch.passes.kernel.fuse import Fused
 from tinytorch.passes.kernel.loops import ROW, Loops
 from tinytorch.passes.kernel.phases import Phases
 
@@ -63,14 +64,15 @@ class Evaluator:
 
     def __init__(
         self, graph: Graph, levels: dict[Node, str], loops: Loops, phases: Phases,
-        stored: set[Node], recomputed: set[Node], chunks: int,
+        stored: set[Node], fused: Fused, chunks: int,
     ) -> None:  # fmt: skip
         self.graph = graph
         self.levels = levels
         self.loops = loops
         self.phases = phases
         self.stored = stored
-        self.recomputed = recomputed
+        self.recomputed = fused.recomputed
+        self.required = fused.required
         self.chunk = Symbol("chunk", chunks)
         self.chunks = chunks
         self.prologue, self.row, self.end = Scope(), Scope(), Scope()
@@ -157,7 +159,12 @@ class Evaluator:
     def _scope_of(self, index: Index) -> Scope:
         if self.at_end:
             return self.end
-        scope = self.prologue
+        if self.loops.rows == 1:  # where a row is all there is, scalars may come from members
+            if self.loops.cols == 1:
+                return self.body
+            scope = self.row
+        else:
+            scope = self.prologue
         for symbol in index.symbols():
             if symbol.name in self._dynamic:
                 found = self._dynamic[symbol.name]
@@ -231,7 +238,9 @@ class Evaluator:
         for place in (scope, self.row, self.prologue):
             if key in place.known and not (self.at_end and place is not self.end):
                 return place.known[key]
-        if base in self.recomputed or base.op.name in ("iota", *GUARDED_VIEWS):
+        if base not in self.required and (
+            base in self.recomputed or base.op.name in ("iota", *GUARDED_VIEWS)
+        ):
             value = self._compute(base, access.indices, scope, base)
             scope.known[key] = value
             return value
@@ -370,20 +379,17 @@ class Evaluator:
         return expr
 
     def _lazy(self, node: Node, indices: Indices) -> Expr:
-        """A value as one nested expression, evaluated only if its guard holds."""
+        """A value as one nested expression, evaluated only if its guard holds.
+
+        What stands under a guarded view has a buffer of its own (see ``fuse``), sources aside.
+        """
         access = through_views(node, indices)
         base = access.node
         if base.op is ops.full:
             return Constant(base.attrs["value"], base.type.dtype)
         if base.op is ops.iota:
             return IndexValue(access.indices[base.attrs["axis"]], base.type.dtype)
-        if base.op.name in GUARDED_VIEWS and storage_of(base) not in self.stored:
-            if base not in self.levels and not self._is_stored_elsewhere(base):
-                return self.guarded(base, access.indices)
         return Load(self.input(base), access.flat, base.type.dtype)
-
-    def _is_stored_elsewhere(self, node: Node) -> bool:
-        return True  # guarded views under a guarded view are always stored: see fuse._required
 
 
 def _inside(indices: Indices, shape: tuple[int, ...]) -> tuple[tuple[Index, int, int], ...]:

@@ -15,7 +15,7 @@ import networkx as nx
 
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
-from tinytorch.passes.kernel.access import PURE_VIEWS, SOURCES, base_of, bases, storage_of
+from tinytorch.passes.kernel.access import SOURCES, base_of, bases, bases_of, storage_of
 from tinytorch.passes.kernel.contraction import product_operands
 from tinytorch.passes.kernel.domain import Plan, make_plan
 
@@ -40,6 +40,7 @@ class Fused:
 
     groups: list[Group]
     stored: set[Node]
+    required: set[Node]
     recomputed: set[Node]
 
 
@@ -60,6 +61,13 @@ def is_opaque(node: Node) -> bool:
     return node.op.name in ("matmul", "put_add", "scatter_add")
 
 
+def _opaque_reads(node: Node) -> list[Node]:
+    """The stored values, views among them, that a step of its own reads."""
+    if node.op is ops.matmul:
+        return [storage_of(operand.base) for operand in product_operands(node)]
+    return [storage_of(n) for n in node.inputs]
+
+
 class _Fusion:
     def __init__(self, graph: Graph, enabled: bool) -> None:
         self.graph = graph
@@ -78,10 +86,8 @@ class _Fusion:
         """Nodes that need a buffer whatever is fused."""
         found = {storage_of(n) for n in (*self.graph.outputs, *self.graph.updates.values())}
         for node in self.nodes:
-            if node.op is ops.matmul:
-                found.update(storage_of(operand.base) for operand in product_operands(node))
-            elif is_opaque(node):
-                found.update(storage_of(n) for n in node.inputs)
+            if is_opaque(node):
+                found.update(_opaque_reads(node))
             elif node.op.name in ("take", "gather") or node.op.family == "random":
                 found.add(base_of(node.inputs[0]))
             elif node.op.name in ("pad", "cat", "update_slice"):
@@ -126,7 +132,7 @@ class _Fusion:
         members = [n for n in self.nodes if self._is_member(n)]
         for position, node in enumerate(members):
             simple = tuple(node.type.shape) if node.op.family == "elementwise" else None
-            self.groups[position] = Group([node], make_plan([node]), simple)
+            self.groups[position] = Group([node], make_plan([node], self.required), simple)
             self.group_of[node] = position
             self.flow.add_node(position)
         for node in self.nodes:
@@ -148,8 +154,10 @@ class _Fusion:
 
     def _expanded_bases(self, node: Node) -> list[Node]:
         """Stored or computed values a node needs, looking through recomputed scalars."""
+        if is_opaque(node):
+            return _opaque_reads(node)
         found: list[Node] = []
-        stack = list(self._direct(node))
+        stack = bases(node, self.required)
         seen: set[Node] = set()
         while stack:
             base = stack.pop(0)
@@ -157,17 +165,10 @@ class _Fusion:
                 continue
             seen.add(base)
             if base in self.recomputed and base not in self.group_of:
-                stack.extend(bases(base))
+                stack.extend(bases(base, self.required))
             else:
                 found.append(base)
         return found
-
-    def _direct(self, node: Node) -> list[Node]:
-        """What a node reads; a stored view stops at the next stored value below it."""
-        if node.op.name in PURE_VIEWS:
-            base = base_of(node)
-            return [base] if base.op.name not in ("pad", "cat", "update_slice") else bases(base)
-        return bases(node)
 
     def _sources(self, node: Node) -> list[Node]:
         return [b for b in self._expanded_bases(node) if b in self.group_of]
@@ -195,17 +196,17 @@ class _Fusion:
             union.simple = a.simple
         else:
             union.members = self._ordered(union.members)
-            union.plan = make_plan(union.members)
+            union.plan = make_plan(union.members, self.required)
             if union.plan is None or self._buffers(union.members) > MAX_BUFFERS:
                 return False
         self._contract(first, second, union)
         return True
 
     def _direct_edges(self, a: Group, b: Group) -> bool:
+        """Whether one group reads the other's members as they are, and never through a view."""
         inside = set(a.members)
-        return all(
-            base not in inside or base in node.inputs for node in b.members for base in bases(node)
-        )
+        viewed = {n for node in b.members for n in node.inputs if n not in inside}
+        return inside.isdisjoint(bases_of(viewed, self.required))
 
     def _ordered(self, members: list[Node]) -> list[Node]:
         inside = set(members)
@@ -279,9 +280,9 @@ class _Fusion:
         for group in self.groups.values():
             group.members = self._ordered(group.members)
             if group.plan is None:
-                group.plan = make_plan(group.members)
+                group.plan = make_plan(group.members, self.required)
             groups.append(group)
-        return Fused(groups, stored, self.recomputed)
+        return Fused(groups, stored, self.required, self.recomputed)
 
 
 def _final(moved: dict[int, int], number: int) -> int:

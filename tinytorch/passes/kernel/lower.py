@@ -64,13 +64,14 @@ class _Lowering:
             self.plan, lambda loops: probe_indices(self.members, levels, loops, fused.recomputed)
         )
         self.phases = Phases(
-            self.members, levels, set(self.stored), self.loops.rows * self.loops.cols
-        )
+            self.members, levels, set(self.stored), fused.required,
+            self.loops.rows * self.loops.cols,
+        )  # fmt: skip
         self.cost = row_cost(self.members, levels, self.loops.cols)
         self.chunk = chunk_of(self.loops.rows, self.cost, target, flat=not self.loops.inner)
         self.chunks = max(1, -(-self.loops.rows // self.chunk))
         self.eval = Evaluator(
-            graph, levels, self.loops, self.phases, set(self.stored), fused.recomputed, self.chunks
+            graph, levels, self.loops, self.phases, set(self.stored), fused, self.chunks
         )
         self.ends = [n for n in self.members if levels[n] in ("column", "total")]
         self.finish: list[Stmt] = []

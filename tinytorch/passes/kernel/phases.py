@@ -17,11 +17,13 @@ class Phases:
     """
 
     def __init__(
-        self, members: list[Node], levels: dict[Node, str], stored: set[Node], full_size: int
-    ) -> None:
+        self, members: list[Node], levels: dict[Node, str], stored: set[Node],
+        required: set[Node], full_size: int,
+    ) -> None:  # fmt: skip
         self.members = members
         self.levels = levels
         self.stored = stored
+        self.required = required
         self.full_size = full_size
         self.phase: dict[Node, int] = {}
         self.known_after: dict[Node, int] = {}
@@ -35,7 +37,7 @@ class Phases:
 
     def _place(self, node: Node) -> None:
         level = self.levels[node]
-        operands = [b for b in bases(node) if b in self.levels and b is not node]
+        operands = [b for b in bases(node, self.required) if b in self.levels and b is not node]
         ready = max(
             (self.phase[b] if self.levels[b] == "full" else self.known_after.get(b, 0)
              for b in operands), default=0,
@@ -67,7 +69,7 @@ class Phases:
 
     def _save_for(self, phase: int) -> None:
         """Mark what loop ``phase`` needs of earlier loops."""
-        stack = [b for n in self.targets(phase) for b in bases(n)]
+        stack = [b for n in self.targets(phase) for b in bases(n, self.required)]
         seen: set[Node] = set()
         while stack:
             node = stack.pop()
@@ -80,4 +82,4 @@ class Phases:
                 if node.op.costly > _COSTLY:
                     self.saved.add(node)
                     continue
-            stack.extend(b for b in bases(node) if b is not node)
+            stack.extend(b for b in bases(node, self.required) if b is not node)

@@ -173,7 +173,7 @@ class _Planner:
             self.arena.give(slot.offset, slot.nbytes)
 
     def _step(self, batch: list[PlannedStep]) -> list[Step]:
-        """A product, or one launch a kernel: rows that write in place differ from those that do not."""
+        """A product, or one launch a kernel: a row written in place has a kernel of its own."""
         if batch[0].product is not None:
             return [self._product(batch[0])]
         launches: dict[str, tuple[Kernel, list[Row]]] = {}

@@ -1,0 +1,424 @@
+"""Small graphs that between them make every kind of loop nest, with inputs for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Proxy
+from tinytorch.ir.program import Program
+from tinytorch.ir.target import Target
+from tinytorch.ir.types import TensorType, bool_, float16, float32, float64, int32, int64
+from tinytorch.ir.types import from_numpy_dtype
+from tinytorch.passes.base import PassManager
+from tinytorch.passes.graph.autodiff import vjp
+from tinytorch.passes.pipeline import lower_program, optimize
+
+MANY_CHUNKS = Target("cuda", parallel_work=8, max_chunks=5)
+ONE_CHUNK = Target("cuda", parallel_work=1 << 30)
+
+
+@dataclass
+class Case:
+    """A graph with arrays for its inputs; ``fails``: the code its checks report, or 0."""
+
+    graph: Graph
+    arrays: list[np.ndarray]
+    target: Target = MANY_CHUNKS
+    tolerance: float = 2e-6
+    fails: bool = False
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def program(self) -> Program:
+        return lower_program(optimize(self.graph, PassManager([])), self.target)
+
+
+class Builder:
+    """Collects inputs and their values."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.graph = Graph("case")
+        self.arrays: list[np.ndarray] = []
+        self.random = np.random.default_rng(seed)
+
+    def give(self, array: np.ndarray) -> Proxy:
+        kind = TensorType(from_numpy_dtype(array.dtype), array.shape)
+        self.arrays.append(array)
+        return Proxy(self.graph, self.graph.add_input(kind, f"a{len(self.arrays)}"))
+
+    def normal(self, *shape: int, dtype: str = "float32") -> Proxy:
+        return self.give(self.random.standard_normal(shape).astype(dtype))
+
+    def integers(self, high: int, *shape: int, dtype: str = "int64") -> Proxy:
+        return self.give(self.random.integers(0, high, shape).astype(dtype))
+
+    def case(self, *outputs: Proxy, **options: Any) -> Case:
+        self.graph.outputs = [o.node for o in outputs]
+        return Case(self.graph, self.arrays, **options)
+
+    def gradients(self, output: Proxy, *wrt: Proxy) -> list[Proxy]:
+        seed = output.constant(1.0)
+        found = vjp(self.graph, [output.node], [seed.node], [w.node for w in wrt])
+        return [Proxy(self.graph, n) for n in found if n is not None]
+
+
+CASES: dict[str, Callable[[], Case]] = {}
+
+
+def case(function: Callable[[], Case]) -> Callable[[], Case]:
+    CASES[function.__name__] = function
+    return function
+
+
+# ------------------------------------------------------------------ elementwise
+
+
+@case
+def elementwise_flat() -> Case:
+    b = Builder()
+    x, y = b.normal(700), b.normal(700)
+    return b.case(ops.relu(x * y + 0.5) - ops.sigmoid(x))
+
+
+@case
+def every_float_function() -> Case:
+    b = Builder()
+    x, y = b.normal(3, 5), b.normal(3, 5)
+    p = abs(x) + 0.5
+    return b.case(
+        ops.exp(x), ops.expm1(x), ops.log(p), ops.log1p(p), ops.sqrt(p), ops.rsqrt(p), ops.sin(x),
+        ops.cos(x), ops.tanh(x), ops.sigmoid(x), ops.erf(x), ops.floor(x * 4.0), ops.ceil(x * 4.0),
+        ops.trunc(x * 4.0), ops.round_(x * 4.0), ops.sign(x), ops.abs_(x), ops.maximum(x, y),
+        ops.minimum(x, y), ops.pow_(p, y), ops.remainder(x, y), ops.floor_divide(x, y),
+        ops.where(x > y, x, y), -x, tolerance=1e-5,
+    )  # fmt: skip
+
+
+@case
+def every_integer_function() -> Case:
+    b = Builder()
+    x = b.give(np.array([7, -7, 7, -7, 0, 5], np.int64))
+    y = b.give(np.array([2, 2, -2, -2, 3, 0], np.int64))
+    return b.case(
+        ops.floor_divide(x, y), ops.remainder(x, y), ops.maximum(x, y), ops.minimum(x, y),
+        ops.sign(x), ops.relu(x), ops.abs_(x), x * y, x - y, ops.bitwise_and(x, y),
+        ops.bitwise_xor(x, y), ops.bitwise_not(x), x == y, ops.cast(x, dtype=float32),
+    )  # fmt: skip
+
+
+@case
+def small_integers_wrap() -> Case:
+    b = Builder()
+    x = b.give(np.array([120, -100, 7, 100], np.int8))
+    y = b.give(np.array([100, -100, 1, 2**31 - 1], np.int32))
+    return b.case(x + x, (y + y) > y, ops.sum_(y, axes=(0,)), ops.cast(y, dtype=int64))
+
+
+@case
+def nan_and_infinity() -> Case:
+    b = Builder()
+    x = b.give(np.array([[np.nan, 1, -np.inf], [2, np.inf, -1]], np.float32))
+    y = b.give(np.array([[0, np.nan, 3], [2, 5, np.nan]], np.float32))
+    return b.case(
+        ops.maximum(x, y), ops.minimum(x, y), ops.relu(x), ops.max_(x, axes=(1,)),
+        ops.min_(y, axes=(0,)), ops.argmax(x, axes=(1,)), ops.isnan(x), ops.max_(y, axes=(0, 1)),
+    )  # fmt: skip
+
+
+@case
+def half_precision() -> Case:
+    b = Builder()
+    x, y = b.normal(4, 40, dtype="float16"), b.normal(40, dtype="float16")
+    return b.case(x * y, ops.sum_(x, axes=(1,)), ops.cast(x, dtype=float32), tolerance=4e-3)
+
+
+@case
+def double_precision() -> Case:
+    b = Builder()
+    x = b.normal(4, 40, dtype="float64")
+    return b.case(ops.exp(x) / 3.0, ops.sum_(x, axes=(0, 1)), tolerance=1e-13)
+
+
+@case
+def bools() -> Case:
+    b = Builder()
+    x, y = b.normal(4, 40), b.normal(4, 40)
+    p, q = x > 0, y > 0
+    return b.case(
+        ops.bitwise_and(p, q), ops.bitwise_or(p, q), ops.logical_not(p), ops.cast(x, dtype=bool_),
+        ops.cast(p, dtype=float32), ops.max_(p, axes=(1,)), ops.min_(p, axes=(0,)),
+    )  # fmt: skip
+
+
+@case
+def broadcast_rows() -> Case:
+    b = Builder()
+    x, row, column = b.normal(6, 40), b.normal(40), b.normal(6, 1)
+    return b.case(x * row + column)
+
+
+@case
+def guarded_views() -> Case:
+    b = Builder()
+    x, y = b.normal(3, 5), b.normal(2, 5)
+    padded = ops.pad(x, low=(1, 0), high=(0, 2))
+    joined = ops.cat(x, y, axis=0)
+    return b.case(padded * 2.0, joined + 1.0, ops.permute(x, order=(1, 0)) * 3.0)
+
+
+# ------------------------------------------------------------------- reductions
+
+
+def softmax(x: Proxy) -> Proxy:
+    e = ops.exp(x - ops.max_(x, axes=(1,)))
+    return e / ops.sum_(e, axes=(1,))
+
+
+def layer_norm(x: Proxy, weight: Proxy, bias: Proxy) -> Proxy:
+    n = x.type.shape[1]
+    centred = x - ops.sum_(x, axes=(1,)) / float(n)
+    variance = ops.sum_(centred * centred, axes=(1,)) / float(n)
+    return centred * ops.rsqrt(variance + 1e-5) * weight + bias
+
+
+@case
+def softmax_wide() -> Case:
+    b = Builder()
+    return b.case(softmax(b.normal(5, 70)))
+
+
+@case
+def softmax_narrow() -> Case:
+    b = Builder()
+    return b.case(softmax(b.normal(11, 7)))
+
+
+@case
+def softmax_with_ends() -> Case:
+    b = Builder()
+    x, bias = b.normal(6, 40), b.normal(40)
+    s = softmax(ops.relu(x + bias))
+    return b.case(s, ops.sum_(s * s, axes=(0, 1)), ops.sum_(s, axes=(0,)))
+
+
+@case
+def softmax_one_chunk() -> Case:
+    made = softmax_with_ends()
+    made.target = ONE_CHUNK
+    return made
+
+
+@case
+def layer_norm_backward() -> Case:
+    b = Builder()
+    x, w, c, g = b.normal(6, 40), b.normal(40), b.normal(40), b.normal(6, 40)
+    loss = ops.sum_(layer_norm(x, w, c) * g, axes=(0, 1))
+    return b.case(loss, *b.gradients(loss, x, w, c), tolerance=2e-5)
+
+
+@case
+def cross_entropy_backward() -> Case:
+    b = Builder()
+    x = b.normal(9, 10)
+    index = b.integers(10, 9, 1)
+    shifted = x - ops.max_(x, axes=(1,))
+    logs = shifted - ops.log(ops.sum_(ops.exp(shifted), axes=(1,)))
+    loss = -ops.sum_(ops.gather(logs, index, axis=1), axes=(0, 1)) / 9.0
+    return b.case(loss, *b.gradients(loss, x), tolerance=1e-5)
+
+
+@case
+def column_sums() -> Case:
+    b = Builder()
+    x = b.normal(23, 9)
+    return b.case(ops.sum_(x * x, axes=(0,)), ops.max_(x, axes=(0,)), ops.min_(x, axes=(0,)))
+
+
+@case
+def totals() -> Case:
+    b = Builder()
+    x = b.normal(23, 40)
+    y = b.normal(301)
+    return b.case(
+        ops.sum_(x, axes=(0, 1)), ops.max_(x, axes=(0, 1)), ops.sum_(y * y, axes=(0,)),
+        ops.sqrt(ops.sum_(ops.abs_(y), axes=(0,))), tolerance=1e-5,
+    )  # fmt: skip
+
+
+@case
+def middle_axis() -> Case:
+    b = Builder()
+    x = b.normal(3, 4, 5)
+    return b.case(ops.sum_(x, axes=(1,)), ops.sum_(x, axes=(0, 2)), ops.max_(x, axes=(0, 1)))
+
+
+@case
+def positions() -> Case:
+    b = Builder()
+    wide = b.give(b.random.integers(0, 5, (4, 70)).astype(np.float32))
+    narrow = b.give(b.random.integers(0, 3, (6, 5)).astype(np.int64))
+    return b.case(
+        ops.argmax(wide, axes=(1,)), ops.argmin(wide, axes=(1,)), ops.argmax(narrow, axes=(1,)),
+        ops.argmin(narrow, axes=(1,)),
+    )  # fmt: skip
+
+
+@case
+def positions_with_nan() -> Case:
+    b = Builder()
+    x = b.random.standard_normal((4, 50)).astype(np.float32)
+    x[1, [20, 37]], x[2], x[3, 49] = np.nan, -np.inf, np.inf
+    return b.case(ops.argmax(b.give(x), axes=(1,)), ops.argmin(b.give(x), axes=(1,)))
+
+
+@case
+def long_row() -> Case:
+    """A row kept between loops that does not fit in shared memory."""
+    b = Builder()
+    return b.case(softmax(b.normal(2, 9000)), tolerance=1e-6, notes={"global scratch": True})
+
+
+# --------------------------------------------------------------------- indexing
+
+
+@case
+def take_rows() -> Case:
+    b = Builder()
+    table, index = b.normal(7, 40), b.integers(7, 5)
+    return b.case(ops.take(table, index, axis=0) * 2.0)
+
+
+@case
+def scatter_rows() -> Case:
+    b = Builder()
+    rows, index = b.normal(9, 40), b.integers(6, 9)
+    return b.case(ops.put_add(rows, index, axis=0, size=6))
+
+
+@case
+def scatter_elements() -> Case:
+    b = Builder()
+    x, index = b.normal(5, 9), b.integers(6, 5, 9)
+    long, at = b.normal(40), b.integers(4, 40)
+    tall, where = b.normal(5, 3), b.integers(6, 5, 3)
+    return b.case(
+        ops.scatter_add(x, index, axis=1, size=6), ops.scatter_add(long, at, axis=0, size=4),
+        ops.scatter_add(tall, where, axis=0, size=6),
+    )  # fmt: skip
+
+
+@case
+def check_holds() -> Case:
+    return _checked(high=7)
+
+
+@case
+def check_fails() -> Case:
+    return _checked(high=9)
+
+
+def _checked(high: int) -> Case:
+    b = Builder()
+    table = b.normal(7, 40)
+    index = b.give(np.array([0, 3, high - 1, 6, 2], np.int64))
+    safe = ops.require_range(index, low=0, high=7, error="IndexError", message="index {value}")
+    return b.case(ops.take(table, safe, axis=0), fails=high > 7)
+
+
+@case
+def random_words() -> Case:
+    b = Builder()
+    state = b.give(np.array([1234567890123, 2**33 + 5], np.int64))
+    bits = ops.random_bits(state, shape=(4, 40), offset=3)
+    kept = bits < (1 << 31)
+    return b.case(bits, ops.where(kept, b.normal(4, 40) * 2.0, kept_zero(b)))
+
+
+def kept_zero(b: Builder) -> Proxy:
+    return Proxy(b.graph, b.graph.constant(0.0, (4, 40)))
+
+
+# --------------------------------------------------------------------- programs
+
+
+@case
+def products() -> Case:
+    b = Builder()
+    x, w = b.normal(5, 7), b.normal(40, 7)
+    batched, other = b.normal(3, 4, 6), b.normal(3, 6, 5)
+    shared = b.normal(1, 6, 5)
+    loss = ops.relu(ops.matmul(x, ops.permute(w, order=(1, 0))))
+    return b.case(
+        loss, ops.matmul(ops.permute(x, order=(1, 0)), x), ops.matmul(batched, other),
+        ops.matmul(batched, ops.broadcast_to(shared, shape=(3, 6, 5))), tolerance=1e-5,
+    )  # fmt: skip
+
+
+@case
+def library_products() -> Case:
+    """Large enough for the CPU's pipeline to plan Products: their tiles are tested here."""
+    b = Builder()
+    x, w, g = b.normal(37, 19), b.normal(45, 19), b.normal(37, 45)
+    batched, shared = b.normal(2, 33, 18), b.normal(1, 18, 35)
+    across = (1, 0)
+    return b.case(
+        ops.matmul(x, ops.permute(w, order=across)), ops.matmul(ops.permute(g, order=across), x),
+        ops.matmul(g, w), ops.matmul(ops.permute(x, order=across), g),
+        ops.matmul(batched, ops.broadcast_to(shared, shape=(2, 18, 35))),
+        target=Target("cpu"), tolerance=2e-5,
+    )  # fmt: skip
+
+
+@case
+def horizontal_updates_in_place() -> Case:
+    b = Builder()
+    for shape in ((6, 40), (40,), (700,)):
+        p, m, g = b.normal(*shape), b.normal(*shape), b.normal(*shape)
+        new_m = m * 0.9 + g
+        b.graph.updates[m.node] = new_m.node
+        b.graph.updates[p.node] = (p - new_m * 0.1).node
+    return b.case()
+
+
+@case
+def row_update_in_place() -> Case:
+    b = Builder()
+    p, g = b.normal(6, 40), b.normal(6, 40)
+    norm = ops.sqrt(ops.sum_(p * p, axes=(1,)))
+    b.graph.updates[p.node] = (p / norm + g).node
+    scale = b.normal(6, 1)
+    b.graph.updates[scale.node] = (scale * ops.sum_(g, axes=(1,))).node
+    return b.case()
+
+
+@case
+def swapped_state() -> Case:
+    b = Builder()
+    x, y = b.normal(40), b.normal(40)
+    b.graph.updates[x.node] = y.node
+    b.graph.updates[y.node] = (x + 1.0).node
+    return b.case(x * y)
+
+
+@case
+def training_step() -> Case:
+    b = Builder()
+    x, y = b.normal(8, 12), b.integers(10, 8, 1)
+    w1, b1, w2, b2 = b.normal(12, 40), b.normal(40), b.normal(40, 10), b.normal(10)
+    hidden = ops.relu(ops.matmul(x, w1) + b1)
+    scores = ops.matmul(hidden, w2) + b2
+    shifted = scores - ops.max_(scores, axes=(1,))
+    logs = shifted - ops.log(ops.sum_(ops.exp(shifted), axes=(1,)))
+    loss = -ops.sum_(ops.gather(logs, y, axis=1), axes=(0, 1)) / 8.0
+    parameters = (w1, b1, w2, b2)
+    for p, g in zip(parameters, b.gradients(loss, *parameters), strict=True):
+        b.graph.updates[p.node] = (p - g * 0.1).node
+    return b.case(loss, tolerance=5e-5)
+
+
+__all__ = ["CASES", "Case", "float16", "float64", "int32"]

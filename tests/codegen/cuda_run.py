@@ -1,0 +1,99 @@
+"""Runs the cases' programs through numba-cuda and compares them with the reference.
+
+As a script (``python cuda_run.py THREADS CASE...``) it prints one line of JSON a case, with the
+error or null; the simulator can be chosen only before numba is imported.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+import warnings
+from typing import Any
+
+import numpy as np
+from cuda_cases import CASES, Case
+
+from tinytorch.codegen.cuda import emit_program
+from tinytorch.ir.interpret import interpret
+from tinytorch.ir.program import Program
+
+
+class Shim:
+    """``math`` with numpy's values where Python raises: CUDA's functions return inf and NaN."""
+
+    def __getattr__(self, name: str) -> Any:
+        import math
+
+        spelled = {"pow": "power"}.get(name, name)
+        return getattr(np, spelled, None) or getattr(math, name)
+
+
+def define(text: str, simulated: bool) -> dict[str, Any]:
+    """Run a text and return what it defines."""
+    names: dict[str, Any] = {}
+    exec(compile(text, "<emitted>", "exec"), names)
+    if simulated:
+        names["math"] = Shim()
+    return names
+
+
+def launch(program: Program, arrays: list[np.ndarray], threads: int | None) -> dict[int, Any]:
+    """Run a program on the device; return the caller's buffers by slot, as numpy arrays."""
+    from numba import config, cuda
+
+    names = define(emit_program(program, threads), bool(config.ENABLE_CUDASIM))
+    given = dict(zip(program.inputs, arrays, strict=True))
+    buffers: dict[int, Any] = {}
+    for slot in program.slots:
+        if slot.offset is None:
+            blank = np.zeros(1, np.int64) if slot.id == program.status else None
+            value = given.get(slot.id, blank)
+            if value is None:
+                value = np.full(slot.size, 77, slot.dtype.numpy)
+            buffers[slot.id] = cuda.to_device(np.array(value).reshape(-1))
+    garbage = np.full(max(1, names["ARENA_BYTES"]), 0xAB, np.uint8)
+    with np.errstate(all="ignore"):
+        names["run"](*buffers.values(), cuda.to_device(garbage))
+        cuda.synchronize()
+    return {slot: buffer.copy_to_host() for slot, buffer in buffers.items()}
+
+
+def check(case: Case, threads: int | None) -> None:
+    """Raise AssertionError if a program gives anything but what its graph means."""
+    program = case.program
+    found = launch(program, case.arrays, threads)
+    if program.status is not None:
+        assert (found[program.status][0] != 0) == case.fails, "status"
+    if case.fails:
+        return
+    outputs, updates = interpret(case.graph, [a.copy() for a in case.arrays])
+    pairs = list(zip(program.outputs, outputs, strict=True))
+    pairs += [(slot, new) for (_, slot), new in zip(program.updates, updates, strict=True)]
+    for number, (slot, expected) in enumerate(pairs):
+        got, wanted = found[slot], np.asarray(expected).reshape(-1)
+        assert got.dtype == wanted.dtype, f"value {number}: {got.dtype}"
+        if wanted.dtype.kind == "f":
+            np.testing.assert_allclose(
+                got.astype(np.float64), wanted.astype(np.float64), rtol=case.tolerance,
+                atol=case.tolerance, err_msg=f"value {number}",
+            )  # fmt: skip
+        else:
+            np.testing.assert_array_equal(got, wanted, err_msg=f"value {number}")
+
+
+def main() -> None:
+    threads = int(sys.argv[1]) or None
+    warnings.simplefilter("ignore")
+    for name in sys.argv[2:] or CASES:
+        error = None
+        try:
+            check(CASES[name](), threads)
+        except Exception:
+            error = traceback.format_exc(limit=-6)
+        print(json.dumps([name, error]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -26,6 +26,10 @@ class Module(Tracked):
     """
 
     training: bool
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+    _modules: dict[str, Any]
+    _transient_buffers: set[str]
 
     def __init__(self) -> None:
         for table in _TABLES:
@@ -274,13 +278,10 @@ class Module(Tracked):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget every parameter's gradient, or fill it with zeros."""
         for param in self.parameters():
-            grad = param.grad
-            if grad is None:
-                continue
             if set_to_none:
-                param.grad = None
-            else:
-                grad.detach().zero_()
+                param.grad = None  # not read first: compiled code would watch what it reads
+            elif param.grad is not None:
+                param.grad.detach().zero_()
 
     def to(self: T, *args: Any, dtype: Any = None, device: Any = None) -> T:
         """Convert floating-point parameters and buffers to a dtype (or that of a tensor)."""

@@ -40,9 +40,9 @@ class Optimizer(Tracked):
                 f"but got {type(params).__name__}"
             )
         self.defaults = TrackedDict(defaults)
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.state: Any = TrackedDict()
         self.param_groups = TrackedList()
-        self._clocks: list[Tensor] = []
+        self._clocks: Any = TrackedList()
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -69,7 +69,7 @@ class Optimizer(Tracked):
         self._clocks.append(zeros(len(params), dtype=types.float64))
         self.param_groups.append(group)
         for param in params:
-            self.state[param] = self.new_state(param, group)
+            self.state[param] = TrackedDict(self.new_state(param, group))
         self._link_clocks()
 
     def _checked_params(self, given: Any) -> list[Tensor]:
@@ -127,7 +127,7 @@ class Optimizer(Tracked):
                 for position, param in enumerate(group["params"]):
                     rest = self.state[param]
                     rest.pop("step", None)
-                    self.state[param] = {"step": clock[position], **rest}
+                    self.state[param] = TrackedDict({"step": clock[position], **rest})
         touch()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
@@ -164,13 +164,10 @@ class Optimizer(Tracked):
         """Forget every parameter's gradient, or fill it with zeros."""
         for group in self.param_groups:
             for param in group["params"]:
-                grad = param.grad
-                if grad is None:
-                    continue
                 if set_to_none:
-                    param.grad = None
-                else:
-                    grad.detach().zero_()
+                    param.grad = None  # not read first: compiled code would watch what it reads
+                elif param.grad is not None:
+                    param.grad.detach().zero_()
 
     # ----------------------------------------------------------------- state
 
@@ -191,7 +188,8 @@ class Optimizer(Tracked):
             self.check_settings(merged)
             for param in group["params"]:
                 kept = self.state[param]
-                wanted[param] = {**kept, **self.new_state(param, merged), **kept}
+                fresh = {**kept, **self.new_state(param, merged), **kept}
+                wanted[param] = TrackedDict(fresh)
         writes = match_state(self.param_groups, wanted, state_dict)
         with no_grad():
             for target, value in writes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 import site
+import sys
 import sysconfig
 import types
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ import numpy as np
 from tinytorch.errors import TraceError
 from tinytorch.tracer.mode import is_own_file
 from tinytorch.tracer.tensor import Tensor
-from tinytorch.tracer.tracked import Tracked
+from tinytorch.tracer.tracked import Tracked, TrackedDict, TrackedList
 
 CAP = 2000
 """Most values that are looked at behind one compiled function."""
@@ -162,7 +163,7 @@ class Reach:
             self.value(default, f"default {name} of {f.__name__}", code)
         names = set(names_in(code))
         self._names |= names
-        for name in sorted(names):
+        for name in globals_in(code):
             if name in f.__globals__:
                 self._place(name, functools.partial(f.__globals__.get, name, MISSING), code)
 
@@ -244,9 +245,12 @@ class Reach:
                 self._place(f"{text}.{name}", read, None)
 
     def _object(self, value: Any, text: str, code: types.CodeType | None) -> None:
-        if isinstance(value, tuple | frozenset):
-            for number, item in enumerate(value):
-                self._item(item, f"{text}[{number}]", code)
+        if isinstance(value, tuple | frozenset | TrackedList):
+            for number, item in enumerate(value):  # edits of a TrackedList move the epoch
+                self.value(item, f"{text}[{number}]", code)
+        elif isinstance(value, TrackedDict):
+            for item in _items(value):
+                self.value(item, text, code)
         elif isinstance(value, list):
             self._container(value, text, code, functools.partial(list, value))
         elif isinstance(value, dict):
@@ -262,9 +266,6 @@ class Reach:
                 if name in self._names or isinstance(item, Tensor | Tracked | list | dict):
                     read = functools.partial(value.__dict__.get, name, MISSING)
                     self._place(f"{text}.{name}", read, None)
-
-    def _item(self, item: Any, text: str, code: types.CodeType | None) -> None:
-        self.value(item, text, code)
 
     def _container(
         self, value: Any, text: str, code: types.CodeType | None, read: Callable[[], list[Any]]
@@ -283,7 +284,9 @@ class Reach:
             self.value(item, f"{text}[{number}]", code)
 
 
-_OWN_TABLES = frozenset({"_numbers", "_born", "_parameters", "_buffers", "_modules"})
+_OWN_TABLES = frozenset(
+    {"_numbers", "_born", "_parameters", "_buffers", "_modules", "_transient_buffers"}
+)
 
 
 def _same_items(read: Callable[[], list[Any]], expected: list[Any]) -> bool:
@@ -314,14 +317,22 @@ def _cell_reader(cell: Any) -> Callable[[], Any]:
 
 def is_user_class(kind: type) -> bool:
     """Whether a class is written by the user."""
-    for item in vars(kind).values():
-        code = getattr(getattr(item, "__func__", item), "__code__", None)
-        if code is not None:
-            return is_user_file(code.co_filename) or code.co_filename == "<string>"
-    module = kind.__module__
-    return module == "__main__" or kind.__flags__ & (1 << 9) != 0 and not module.startswith(
-        ("tinytorch", "numpy", "builtins", "collections")
-    )
+    if kind.__module__ == "__main__":
+        return True
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
+    return file is not None and is_user_file(file)
+
+
+@functools.lru_cache(maxsize=4096)
+def globals_in(code: types.CodeType) -> tuple[str, ...]:
+    """Every global name that a code object, or one nested in it, reads."""
+    found = [
+        i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+    ]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found.extend(globals_in(constant))
+    return tuple(dict.fromkeys(found))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -145,9 +145,16 @@ class Recording:
                 self.leaves[id(saved.leaf)] = saved.leaf
         return node
 
-    def check_intact(self, first_new: int) -> None:
-        """Raise RuntimeError if a value that the new nodes read was overwritten in place."""
-        for node in self.graph.nodes[first_new:]:
+    def check_intact(self, wanted: Sequence[Node]) -> None:
+        """Raise RuntimeError if a value that the wanted nodes need was overwritten in place.
+
+        Only what they need counts: a rule may also have added cotangents that nobody asked for.
+        """
+        stack, seen = list(wanted), set(wanted)
+        while stack:
+            node = stack.pop()
+            if node in self.known:
+                continue
             for source in node.inputs:
                 saved = self.saved.get(source)
                 if saved is not None and not saved.intact and source in self.known:
@@ -156,6 +163,9 @@ class Recording:
                         f"an inplace operation: a tensor of {saved.type}, read by {node.op.name}, "
                         f"is at version {saved.storage.version}; expected version {saved.version}"
                     )
+                if source not in seen:
+                    seen.add(source)
+                    stack.append(source)
 
 
 Evaluator = Callable[[Recording, list[Node]], list[Any]]
@@ -199,10 +209,9 @@ def pull_back(
         else [(t, _target_nodes(recording, t)) for t in targets]
     )
     wrt = [n for _, nodes in keys for n in nodes]
-    first_new = len(graph)
     found = vjp(graph, [root_node], [seed_node], wrt)
-    recording.check_intact(first_new)
     present = [n for n in found if n is not None]
+    recording.check_intact(present)
     values = iter(evaluator(recording, present))
     by_node = [None if n is None else next(values) for n in found]
     if not retain:

@@ -8,6 +8,7 @@ that a replay would lose.
 
 from __future__ import annotations
 
+import dis
 import functools
 import os
 import site

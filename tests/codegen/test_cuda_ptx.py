@@ -1,0 +1,72 @@
+"""Emitted text becomes PTX without a GPU, and keeps float32 arithmetic in float32."""
+
+import importlib.util
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from cuda_cases import CASES
+from cuda_run import define
+
+from tinytorch.codegen.cuda import emit, emit_product
+from tinytorch.ir.program import Launch, Product
+from tinytorch.ir.source import Source
+from tinytorch.ir.types import float32
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        importlib.util.find_spec("numba_cuda") is None, reason="numba-cuda is not installed"
+    ),
+    pytest.mark.filterwarnings("default"),
+]
+
+NAMES = ("softmax_with_ends", "positions", "scatter_elements", "half_precision", "random_words",
+         "bools", "every_integer_function", "library_products")  # fmt: skip
+
+
+def assembled(source: Source, numbers: int, cc: tuple[int, int], patch: Any) -> str:
+    """PTX of every kernel in a source."""
+    numba_cuda = pytest.importorskip("numba.cuda")
+    if numba_cuda.dispatcher.__name__.startswith("numba.cuda.simulator"):
+        pytest.skip("the simulator is on")
+    # Device functions ask the current device what to compile for; there may be none.
+    device = SimpleNamespace(compute_capability=cc)
+    patch.setattr("numba.cuda.dispatcher.get_current_device", lambda: device)
+    types = numba_cuda.types
+    dtypes = [d.numpy for d in (*source.buffers, *(d for d, _ in source.scratch))]
+    kinds = [types.boolean if d.kind == "b" else getattr(types, d.name) for d in dtypes]
+    signature = tuple(k[::1] for k in kinds) + (types.int64,) * numbers
+    names = define(source.text, simulated=False)
+    kernels = [names[entry].py_func for entry in (source.entry, source.finish) if entry]
+    return "\n".join(numba_cuda.compile_ptx(k, signature, cc=cc)[0] for k in kernels)
+
+
+def sources(name: str) -> list[tuple[Source, int]]:
+    steps = CASES[name]().program.steps
+    found = [(emit(s.kernel), 2) for s in steps if isinstance(s, Launch)]
+    found += [(emit_product(s), 6) for s in steps if isinstance(s, Product)]
+    return list({source.name: (source, numbers) for source, numbers in found}.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_compiles(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source, numbers in sources(name):
+        text = assembled(source, numbers, (9, 0), monkeypatch)
+        assert ".target sm_90" in text
+        if set(source.buffers) == {float32}:
+            assert ".f64" not in text
+
+
+def test_compiles_for_older_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    for source, numbers in sources("softmax_narrow"):
+        assert ".target sm_80" in assembled(source, numbers, (8, 0), monkeypatch)
+
+
+def test_float32_stays_float32_in_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    (source, numbers), *_ = sources("softmax_wide")
+    text = assembled(source, numbers, (9, 0), monkeypatch)
+    assert "bar.sync" in text
+    assert "ex2.approx" in text
+    assert source.buffers[0].numpy == np.float32

@@ -102,7 +102,8 @@ class Embedding(Module):
         """Build the layer around a matrix; ``freeze`` keeps it from learning."""
         if embeddings.ndim != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
-        layer = cls(*embeddings.shape, padding_idx=padding_idx)
+        rows, width = embeddings.shape
+        layer = cls(rows, width, padding_idx)
         layer.weight = Parameter(embeddings, requires_grad=not freeze)
         return layer
 

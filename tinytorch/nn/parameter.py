@@ -27,9 +27,9 @@ class Parameter(Tensor):
                 f"{user_origin()}: a Parameter made inside a compiled function would be made only "
                 "once, while it is traced; make it outside"
             )
-        self = Tensor.make(data.type, data.array, data._storage, data._strides, cls=cls)
+        self: Any = Tensor.make(data.type, data.array, data._storage, data._strides, cls=cls)
         self.requires_grad_(requires_grad)
-        return self
+        return self  # type: ignore[no-any-return]
 
     def __init__(self, data: Tensor, requires_grad: bool = True) -> None:
         pass

@@ -12,8 +12,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Proxy
 from tinytorch.ir.program import Program
 from tinytorch.ir.target import Target
-from tinytorch.ir.types import TensorType, bool_, float16, float32, float64, int32, int64
-from tinytorch.ir.types import from_numpy_dtype
+from tinytorch.ir.types import TensorType, bool_, float32, from_numpy_dtype, int64
 from tinytorch.passes.base import PassManager
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.passes.pipeline import lower_program, optimize
@@ -240,6 +239,15 @@ def column_sums() -> Case:
 
 
 @case
+def many_columns() -> Case:
+    """A thread a column in the finish, and a total beside them."""
+    b = Builder()
+    x = b.normal(6, 2100)
+    total = ops.sqrt(ops.sum_(x * x, axes=(0, 1)))
+    return b.case(ops.sum_(x, axes=(0,)), ops.max_(x, axes=(0,)), total, tolerance=1e-5)
+
+
+@case
 def totals() -> Case:
     b = Builder()
     x = b.normal(23, 40)
@@ -419,6 +427,3 @@ def training_step() -> Case:
     for p, g in zip(parameters, b.gradients(loss, *parameters), strict=True):
         b.graph.updates[p.node] = (p - g * 0.1).node
     return b.case(loss, tolerance=5e-5)
-
-
-__all__ = ["CASES", "Case", "float16", "float64", "int32"]

@@ -82,6 +82,15 @@ def test_rows_are_cut_finer_where_no_result_depends_on_it() -> None:
     assert f"extent, size = 6, {ends.chunk}\n" in emit(ends).text
 
 
+def test_a_finish_shares_columns_and_keeps_totals_in_one_block() -> None:
+    few, many = (CASES[n]().program.kernels for n in ("softmax_with_ends", "many_columns"))
+    finish = emit(few[0]).text.split("_finish(")[1]
+    assert "for j in range(block, 40, cuda.gridDim.x):" in finish
+    assert "if block == 0:" in finish
+    wide = "\n".join(emit(k).text for k in many if k.finish)
+    assert "for j in range(block * threads + thread, 2100, threads * cuda.gridDim.x):" in wide
+
+
 def test_long_rows_stay_in_global_memory() -> None:
     (made,) = CASES["long_row"]().program.kernels
     assert emit(made).scratch == ((float32, 9000),)
@@ -95,8 +104,9 @@ def test_long_rows_stay_in_global_memory() -> None:
 def test_text_stands_alone(name: str) -> None:
     program = CASES[name]().program
     for text in (emit_program(program), *(emit(k).text for k in program.kernels)):
-        modules = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Import | ast.ImportFrom)]
-        names = {getattr(n, "module", None) or n.names[0].name for n in modules}
+        nodes = list(ast.walk(ast.parse(text)))
+        names = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+        names |= {n.module for n in nodes if isinstance(n, ast.ImportFrom)}
         assert names <= {"math", "numpy", "numba"}
     assert emit_program(program) == emit_program(CASES[name]().program)
 

@@ -1,13 +1,14 @@
 """Kernels for CUDA: numba.cuda text from the same loop nests as the CPU's.
 
 A block runs one chunk and its threads share the loops out; what chunks leave behind is combined by
-a second kernel of one block. Sums and extremes are combined in an order that the shape alone
+a second kernel. Sums and extremes are combined in an order that the shape alone
 fixes, and no atomics are used, so that results have the same bits on every run. The text can be
 pasted into a file and run, on a GPU or in numba-cuda's simulator.
 """
 
 from __future__ import annotations
 
+from tinytorch.codegen.cuda.finish import taken_apart
 from tinytorch.codegen.cuda.product import emit_product
 from tinytorch.codegen.cuda.program import emit_program
 from tinytorch.codegen.cuda.text import Geometry, Text, geometry, global_scratch
@@ -46,5 +47,6 @@ def _launcher(kernel: Kernel, finish: str | None, shape: Geometry) -> list[str]:
         f"    {kernel.name}[chunks, {shape.threads}, stream]({names}, extent, size)",
     ]
     if finish:
-        lines += [f"    {finish}[1, {shape.threads}, stream]({names}, chunks, chunks)"]
+        last = taken_apart(kernel).blocks(shape.threads)
+        lines += [f"    {finish}[{last}, {shape.threads}, stream]({names}, chunks, chunks)"]
     return lines

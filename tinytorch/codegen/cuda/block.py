@@ -70,6 +70,8 @@ class BlockPrinter(KernelPrinter):
         self.device = expressions.device
         self.expressions = expressions
         self.sharing = Sharing(kernel)
+        self.across_blocks: dict[int, bool] = {}
+        """Loops that blocks share, by id; true where the threads of each share them too."""
         self.arrays: dict[str, str] = {}
         """Shared memory of the block reductions: name -> numpy type."""
         self._dealt = False
@@ -123,15 +125,20 @@ class BlockPrinter(KernelPrinter):
     def loop(self, loop: Loop, depth: int) -> None:
         """Print a loop: shared out to the threads, or run by all of them."""
         name = loop.axis.name
+        across = self.across_blocks.get(id(loop))
         first, last = ("lo", "hi") if loop.bind == "chunk" else ("0", str(loop.axis.extent))
         if self._shares(loop):
             start = "thread" if first == "0" else f"{first} + thread"
-            self.emit(depth, f"for {name} in range({start}, {last}, threads):")
+            step = "threads"
+            if across:
+                start, step = "block * threads + thread", "threads * cuda.gridDim.x"
+            self.emit(depth, f"for {name} in range({start}, {last}, {step}):")
             self._dealt = True
             super().body(loop.body, depth + 1)
             self._dealt = False
             return
-        self.emit(depth, f"for {name} in range({first}, {last}):")
+        bounds = f"{first}, {last}" if across is None else f"block, {last}, cuda.gridDim.x"
+        self.emit(depth, f"for {name} in range({bounds}):")
         if self._dealt:
             super().body(loop.body, depth + 1)
             return
@@ -142,7 +149,9 @@ class BlockPrinter(KernelPrinter):
         self._pending = before + self._pending
 
     def _shares(self, stmt: Stmt) -> bool:
-        return isinstance(stmt, Loop) and not self._dealt and self.sharing.shared(stmt)
+        if not isinstance(stmt, Loop) or self._dealt:
+            return False
+        return self.across_blocks.get(id(stmt), True) and self.sharing.shared(stmt)
 
     def store(self, stmt: Store, depth: int) -> None:
         """Print a write; outside shared loops one thread makes it."""

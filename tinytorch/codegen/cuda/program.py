@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from tinytorch.codegen.cuda.block import numpy_name
+from tinytorch.codegen.cuda.finish import taken_apart
 from tinytorch.codegen.cuda.product import (
     product_grid,
     product_name,
@@ -78,7 +79,8 @@ class _ProgramText:
         self._add(kernel.name, chunks, shape.threads, [*names, str(row.extent), str(size)])
         finish = self.finish[kernel.name]
         if finish:
-            self._add(finish, 1, shape.threads, [*names, str(chunks), str(chunks)])
+            blocks = taken_apart(kernel).blocks(shape.threads)
+            self._add(finish, blocks, shape.threads, [*names, str(chunks), str(chunks)])
 
     def _product(self, product: Product) -> None:
         name = product_name(product)

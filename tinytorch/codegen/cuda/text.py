@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tinytorch.codegen.cuda.block import BlockPrinter, CudaExpressions, numpy_name
+from tinytorch.codegen.cuda.finish import taken_apart
 from tinytorch.codegen.cuda.prelude import LANES, DeviceFunctions
 from tinytorch.codegen.cuda.threads import NARROW, independent, widest
-from tinytorch.ir.kernel import Buffer, Kernel, Stmt
+from tinytorch.ir.kernel import Buffer, Kernel
 
 MAX_THREADS = 256
 FLAT_ITEMS = 4
@@ -59,27 +60,36 @@ class Text:
 
     def add(self, kernel: Kernel) -> str | None:
         """Print a kernel; return the name of its finish, or None if it has none."""
-        self._function(kernel, kernel.name, kernel.body)
+        printer = BlockPrinter(kernel, self.expressions)
+        printer.body(kernel.body, 1)
+        start = ["chunk = cuda.blockIdx.x", "lo = chunk * size", "hi = min(extent, lo + size)"]
+        self._function(kernel, kernel.name, printer, start)
         if not kernel.finish:
             return None
-        self._function(kernel, f"{kernel.name}_finish", kernel.finish)
+        printer = BlockPrinter(kernel, self.expressions)
+        finish = taken_apart(kernel)
+        for columns in finish.columns:
+            printer.across_blocks[id(columns.inner)] = columns.by_thread
+        printer.body(tuple(columns.nest for columns in finish.columns) or finish.rest, 1)
+        if finish.columns and finish.rest:
+            printer.emit(1, "if block == 0:")
+            printer.body(finish.rest, 2)
+        self._function(kernel, f"{kernel.name}_finish", printer, ["block = cuda.blockIdx.x"])
         return f"{kernel.name}_finish"
 
-    def _function(self, kernel: Kernel, name: str, body: tuple[Stmt, ...]) -> None:
-        printer = BlockPrinter(kernel, self.expressions)
-        printer.body(body, 1)
+    def _function(
+        self, kernel: Kernel, name: str, printer: BlockPrinter, start: list[str]
+    ) -> None:
         names = [b.name for b in (*kernel.parameters, *global_scratch(kernel))]
         head = [
             "@cuda.jit", f"def {name}({', '.join([*names, 'extent', 'size'])}):",
             "    thread, threads = cuda.threadIdx.x, cuda.blockDim.x",
-            "    chunk = cuda.blockIdx.x",
+            *(f"    {line}" for line in start),
         ]  # fmt: skip
-        if body is kernel.body:
-            head += ["    lo = chunk * size", "    hi = min(extent, lo + size)"]
         block = geometry(kernel, self.threads).threads
         for array, compute in printer.arrays.items():
             head.append(f"    {array} = cuda.shared.array({block}, np.{compute})")
-        for row in kernel.scratch:
+        for row in kernel.scratch if name == kernel.name else ():
             head.append(f"    {row.name} = {_row(row, kernel)}")
         shift = len(self.kernels) + len(head)
         self.origins += [(line + shift, where) for line, where in printer.origins()]

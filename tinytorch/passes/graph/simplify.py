@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,8 @@ def rule(op: str, why: str) -> Callable[[Any], Any]:
     """Enter a function into the table of rules for an op."""
 
     def register(function: Any) -> Any:
-        RULES.setdefault(op, []).append(Rule(function.__name__.strip("_"), op, function, why))
+        name = getattr(function, "__name__", f"{op}_of_nothing").strip("_")
+        RULES.setdefault(op, []).append(Rule(name, op, function, why))
         return function
 
     return register
@@ -52,6 +54,10 @@ class Builder:
     def add(self, op: Op, inputs: Sequence[Node], **attrs: Any) -> Node:
         """Add a node, or what the rules make of it."""
         operands = list(inputs)
+        if op.family != "structure":
+            inferred = op.infer(tuple(n.type for n in operands), attrs)
+            if inferred.size == 0:  # no elements: nothing to compute, check or draw
+                return self.full(0, inferred.shape, inferred.dtype)
         for row in RULES.get(op.name, ()):
             new = row.apply(self, operands, attrs)
             if new is not None:
@@ -186,9 +192,37 @@ def _pad(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:
     return x[0] if not any(a["low"]) and not any(a["high"]) else None
 
 
-@rule("update_slice", "all of it replaced")
+@rule("update_slice", "all of it replaced, or nothing")
 def _update_slice(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:
+    if x[1].type.size == 0:
+        return x[0]
     return x[1] if x[0].type.shape == x[1].type.shape else None
+
+
+@rule("cat", "operands without elements; one operand is the whole")
+def _cat(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:
+    full = [n for n in x if n.type.size]
+    if len(full) == 1:
+        return full[0]
+    return b.add(ops.cat, full, **a) if len(full) < len(x) else None
+
+
+def _sum_of_nothing(b: Builder, x: list[Node], a: dict[str, Any], op: Op) -> Node | None:
+    if all(n.type.size for n in x):
+        return None
+    inferred: Any = op.infer(tuple(n.type for n in x), a)
+    return b.full(0, inferred.shape, inferred.dtype)
+
+
+for _op in (ops.pad, ops.matmul, ops.put_add, ops.scatter_add, ops.sum_):
+    rule(_op.name, "a sum without terms, or a frame around nothing, is zero")(
+        partial(_sum_of_nothing, op=_op)
+    )
+
+
+@rule("get", "an item of a tuple at hand")
+def _get(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:
+    return x[0].inputs[a["index"]] if x[0].op is ops.tuple_ else None
 
 
 def _reduce_trivial(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:

@@ -46,6 +46,14 @@ from tinytorch.passes.kernel.loops import ROW, Loops
 from tinytorch.passes.kernel.phases import Phases
 
 
+@dataclass(frozen=True)
+class Element:
+    """One element of a stored value, as what a parameter stands for."""
+
+    node: Node
+    position: int
+
+
 @dataclass
 class Scope:
     """Statements that run once a chunk, once a row, or once an element, and names they bind."""
@@ -72,6 +80,7 @@ class Evaluator:
         self.phases = phases
         self.stored = stored
         self.recomputed = fused.recomputed
+        self.elements = fused.elements
         self.required = fused.required
         self.chunk = Symbol("chunk", chunks)
         self.chunks = chunks
@@ -80,7 +89,7 @@ class Evaluator:
         self.phase = 0
         self.at_end = False
         self.buffers: dict[str, Buffer] = {}
-        self.nodes: dict[str, Node] = {}
+        self.nodes: dict[str, Node | Element] = {}
         self.variables: dict[str, Node] = {}
         self.totals: dict[Node, Var] = {}
         self.after_loop: list[Stmt] = []
@@ -103,7 +112,8 @@ class Evaluator:
     def _buffer(self, node: Node, role: str, prefix: str, size: int, dtype: DType) -> str:
         key = (node, role)
         if key not in self._names:
-            name = f"{prefix}{sum(1 for b in self.buffers.values() if b.role == role)}"
+            kind = role.split()[0]
+            name = f"{prefix}{sum(1 for b in self.buffers.values() if b.role == kind)}"
             self._names[key] = name
             self.buffers[name] = Buffer(name, dtype, size, role)
             if role in ("in", "out"):
@@ -114,6 +124,14 @@ class Evaluator:
     def input(self, node: Node) -> str:
         """Name of the buffer of a stored value computed elsewhere."""
         return self._buffer(storage_of(node), "in", "x", node.type.size, node.type.dtype)
+
+    def element(self, node: Node, position: int) -> str:
+        """Name of a parameter that is one element of a stored value."""
+        name = self._buffer(node, f"in {position}", "x", 1, node.type.dtype)
+        self.buffers[name] = Buffer(name, node.type.dtype, 1, "in")
+        self.nodes[name] = Element(storage_of(node), position)
+        self.variables[name] = node
+        return name
 
     def output(self, node: Node) -> str:
         """Name of the buffer that receives a member."""
@@ -233,6 +251,9 @@ class Evaluator:
         if base.op is ops.full:
             return Constant(base.attrs["value"], base.type.dtype)
         flat = access.flat
+        if self.loops.rows == 1 and not self.loops.inner and not self.at_end:
+            # The one element stands at the axis, as where it is stored: then it can be replaced.
+            flat = self.loops.flat("full") if base.type.size == 1 else flat
         scope = self._scope_of(flat)
         key = (storage_of(base), flat)
         for place in (scope, self.row, self.prologue):
@@ -244,7 +265,11 @@ class Evaluator:
             value = self._compute(base, access.indices, scope, base)
             scope.known[key] = value
             return value
-        return self._bind(scope, key, "x", Load(self.input(base), flat, base.type.dtype), base)
+        if base in self.elements and not flat.symbols():
+            load = Load(self.element(base, flat.offset), Index(), base.type.dtype)
+        else:
+            load = Load(self.input(base), flat, base.type.dtype)
+        return self._bind(scope, key, "x", load, base)
 
     def _compute(self, node: Node, indices: Indices, scope: Scope, origin: Node) -> Expr:
         """Evaluate a node by its op and bind the result."""

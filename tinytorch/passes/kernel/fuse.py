@@ -42,6 +42,9 @@ class Fused:
     stored: set[Node]
     required: set[Node]
     recomputed: set[Node]
+    elements: set[Node]
+    """Larger values of which kernels read single elements: each is a parameter of its own, so
+    that kernels which differ only in the element are one kernel."""
 
 
 def fuse(graph: Graph, enabled: bool = True) -> Fused:
@@ -75,6 +78,7 @@ class _Fusion:
         live = graph.live()
         self.nodes = [n for n in graph if n in live]
         self.required = self._required()
+        self.elements: set[Node] = set()
         self.recomputed = self._recomputed()
         self.group_of: dict[Node, int] = {}
         self.groups: dict[int, Group] = {}
@@ -102,6 +106,10 @@ class _Fusion:
                 continue
             if node.op.name == "input" or is_opaque(node) or node.op.family == "reduction":
                 cost[node] = 0
+            elif node.op.family == "movement" and self._in_arena(base_of(node)):
+                cost[node] = 0  # one element of a larger value, bound by its address
+                self.required.add(base_of(node))
+                self.elements.add(base_of(node))
             elif node.op.family in ("movement", "source") or is_compute(node):
                 parts = [cost.get(n) for n in node.inputs]
                 if all(p is not None for p in parts) and node.op.family != "random":
@@ -111,6 +119,11 @@ class _Fusion:
             if is_compute(n) and n.op.family == "elementwise" and 0 < c < _RECOMPUTE_BELOW
             and not n.op.effect and not self._after_total(n)
         }  # fmt: skip
+
+    def _in_arena(self, base: Node) -> bool:
+        """Whether a larger value is computed here and lives in memory of the program's own."""
+        outside = {storage_of(n) for n in (*self.graph.outputs, *self.graph.updates.values())}
+        return base.type.size > 1 and is_compute(base) and base not in outside
 
     def _after_total(self, node: Node) -> bool:
         """Whether a scalar comes from a reduction or a product of this graph."""
@@ -252,7 +265,9 @@ class _Fusion:
         for number, group in self.groups.items():
             for node in group.members:
                 for base in self._expanded_bases(node):
-                    if base.type.size > 1 and self.group_of.get(base) != number:
+                    if base.type.size > 1 and base not in self.elements and (
+                        self.group_of.get(base) != number
+                    ):
                         found = readers.setdefault(base, [])
                         if number not in found:
                             found.append(number)
@@ -282,7 +297,7 @@ class _Fusion:
             if group.plan is None:
                 group.plan = make_plan(group.members, self.required)
             groups.append(group)
-        return Fused(groups, stored, self.required, self.recomputed)
+        return Fused(groups, stored, self.required, self.recomputed, self.elements)
 
 
 def _final(moved: dict[int, int], number: int) -> int:

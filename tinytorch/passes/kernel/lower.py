@@ -24,7 +24,7 @@ from tinytorch.ir.kernel import (
 from tinytorch.ir.target import Target
 from tinytorch.ir.types import int64
 from tinytorch.passes.kernel.domain import Plan
-from tinytorch.passes.kernel.evaluate import Evaluator, Scope, probe_indices
+from tinytorch.passes.kernel.evaluate import Element, Evaluator, Scope, probe_indices
 from tinytorch.passes.kernel.fuse import Fused, Group
 from tinytorch.passes.kernel.loops import Loops, choose_loops
 from tinytorch.passes.kernel.phases import Phases
@@ -40,7 +40,7 @@ class Lowered:
     """
 
     kernel: Kernel
-    bindings: list[Node | None]
+    bindings: list[Node | Element | None]
     outputs: list[Node]
     messages: list[tuple[str, str, str]] = field(default_factory=list)
     extent: int = 1

@@ -10,11 +10,14 @@ from tinytorch.ir.program import Copy, Launch, Product, Program, Row, Slot, Step
 from tinytorch.ir.target import Target
 from tinytorch.ir.types import DType, int64
 from tinytorch.passes.kernel.access import storage_of
+from tinytorch.passes.kernel.evaluate import Element
 from tinytorch.passes.kernel.rename import merge_buffers
 from tinytorch.passes.program.steps import PlannedStep
 
 _ALIGN = 64
-_PANEL_FLOPS = 1 << 24
+_PANEL_FLOPS = 1 << 19
+"""Work worth a panel of its own: below it, waking another thread costs more than it saves."""
+_PANEL_ROWS = 16
 
 
 @dataclass
@@ -80,6 +83,7 @@ class _Planner:
         moves = [
             Copy(self.slot_of[storage_of(value)], self.slot_of[state], state.type.nbytes)
             for state, value in self.graph.updates.items()
+            if state.type.size
         ]
         copies = self._at_once([m for m in moves if m.source != m.target])
         return Program(
@@ -204,7 +208,12 @@ class _Planner:
         kernel, names = merge_buffers(kernel, slot_by_name)
         return kernel, tuple(slot_by_name[name] for name in names)
 
-    def _slot(self, buffer: Buffer, node: Node | None, partials: list[int]) -> int:
+    def _slot(self, buffer: Buffer, node: Node | Element | None, partials: list[int]) -> int:
+        if isinstance(node, Element):
+            whole = self.slots[self.slot_of[node.node]]
+            assert whole.offset is not None
+            offset = whole.offset + node.position * whole.dtype.itemsize
+            return self.new_slot(whole.dtype, 1, offset, f"element {node.position} of s{whole.id}")
         if node is not None:
             return self.slot_of[node]
         if buffer.role == "status":
@@ -227,7 +236,7 @@ class _Planner:
         *batch, m, n = node.type.shape
         k = node.inputs[0].type.shape[-1]
         flops = 2 * m * n * k
-        panels = max(1, min(8, flops // _PANEL_FLOPS, m))
+        panels = max(1, min(8 if flops >> 26 else 4, flops // _PANEL_FLOPS, m // _PANEL_ROWS))
         count = 1
         for size in batch:
             count *= size
@@ -236,7 +245,7 @@ class _Planner:
             self.slot_of[storage_of(left.base)], self.slot_of[storage_of(right.base)],
             self.slot_of[node], node.type.dtype, m, n, k, left.transposed, right.transposed,
             count, left.stride, right.stride, rows,
-            parallel=count * -(-m // rows) > 1 and count * flops > self.target.parallel_work * 8,
+            parallel=count * -(-m // rows) > 1 and count * flops >= _PANEL_FLOPS,
             origin=self.graph.origin_of(node),
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.target import Target
 from tinytorch.passes.kernel.access import storage_of
 from tinytorch.passes.kernel.contraction import Operand, by_library, product_operands
+from tinytorch.passes.kernel.evaluate import Element
 from tinytorch.passes.kernel.fuse import Fused, is_opaque
 from tinytorch.passes.kernel.lower import Lowered, lower
 from tinytorch.passes.kernel.opaque import lower_product, lower_scatter
@@ -54,7 +55,8 @@ def plan_steps(graph: Graph, fused: Fused, target: Target) -> list[PlannedStep]:
 
 def _kernel_step(lowered: Lowered) -> PlannedStep:
     written = set(lowered.outputs)
-    reads = [n for n in lowered.bindings if n is not None and n not in written]
+    bound = [b.node if isinstance(b, Element) else b for b in lowered.bindings]
+    reads = [n for n in bound if n is not None and n not in written]
     return PlannedStep(reads, lowered.outputs, lowered=lowered)
 
 

@@ -23,4 +23,4 @@ class Target:
 
 
 CPU = Target("cpu")
-CUDA = Target("cuda", cache_bytes=50 << 20, l1_bytes=128 << 10, max_chunks=4096)
+CUDA = Target("cuda", cache_bytes=50 << 20, l1_bytes=128 << 10, parallel_work=2048, max_chunks=528)

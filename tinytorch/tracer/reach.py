@@ -4,130 +4,62 @@ Operator overloading sees tensors, not reads of globals, closures and attributes
 trace everything reachable by name from the function is listed; what belongs to code that ran
 becomes a check made before every later call, and what changed during the trace is a side effect
 that a replay would lose.
+
+An attribute counts as reachable if some reachable code names it: a trainer's history of losses,
+which only a report reads, does not trace a step again.
 """
 
 from __future__ import annotations
 
-import dis
+import array
 import functools
-import os
-import site
-import sys
-import sysconfig
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from tinytorch.errors import TraceError
-from tinytorch.tracer.mode import is_own_file
+from tinytorch.tracer.checks import (
+    CONTAINERS,
+    MISSING,
+    PRIMITIVE,
+    Check,
+    Codes,
+    Snapshot,
+    attributes_of,
+    items_of,
+    same_items,
+)
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import Tracked, TrackedDict, TrackedList
+from tinytorch.tracer.usercode import (
+    globals_in,
+    is_own_class,
+    is_reflective,
+    is_user_class,
+    is_user_file,
+    is_user_module,
+    names_in,
+)
 
 CAP = 2000
-"""Most values that are looked at behind one compiled function."""
+"""Most items of one container, and most values in all, that are looked at."""
 
-_PRIMITIVE = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice)
-MISSING = object()
-
-
-def _library_folders() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
-    found = [paths[k] for k in ("stdlib", "platstdlib", "purelib", "platlib") if k in paths]
-    try:
-        found += [*site.getsitepackages(), site.getusersitepackages()]
-    except AttributeError:  # an old virtualenv without these
-        pass
-    return tuple({os.path.realpath(p) + os.sep for p in found} | {p + os.sep for p in found})
-
-
-_LIBRARIES = _library_folders()
-
-
-@functools.lru_cache(maxsize=4096)
-def is_user_file(file: str) -> bool:
-    """Whether code belongs to the user, as opposed to tinytorch, Python or an installed package."""
-    return not (is_own_file(file) or file.startswith(_LIBRARIES) or file.startswith("<frozen"))
+_FROZEN = "its content would be frozen at the first call: pass it (as a tensor) as an argument"
 
 
 @dataclass
-class Check:
-    """One thing that must stay as it is: ``read()`` must give ``expected``.
-
-    ``same`` compares; ``code`` is the code object that can see it, None if any can.
-    """
+class Suspect:
+    """A captured value that cannot be watched; an error if code that sees it runs."""
 
     text: str
-    read: Callable[[], Any]
-    expected: Any
-    identical: bool
-    code: types.CodeType | None = None
+    what: str
+    codes: Codes
 
-    def holds(self) -> bool:
-        """Whether nothing changed."""
-        value = self.read()
-        if value is self.expected:
-            return True
-        return not self.identical and type(value) is type(self.expected) and _same_number(
-            value, self.expected
-        )
-
-
-def _same_number(a: Any, b: Any) -> bool:
-    return bool(a == b) and repr(a) == repr(b)
-
-
-@dataclass
-class Snapshot:
-    """Shallow content of a mutable object before the trace, to compare and to restore."""
-
-    text: str
-    target: Any
-    content: Any
-
-    def current(self) -> Any:
-        """Content now."""
-        return _content(self.target)
-
-    def changed(self) -> bool:
-        """Whether the object was changed in place."""
-        now = self.current()
-        if len(now) != len(self.content):
-            return True
-        pairs = zip(_flat(now), _flat(self.content), strict=False)
-        return any(a is not b for a, b in pairs)
-
-    def restore(self) -> None:
-        """Put the content back."""
-        if isinstance(self.target, list):
-            self.target[:] = self.content
-        elif isinstance(self.target, dict | set):
-            self.target.clear()
-            self.target.update(self.content)
-        else:
-            self.target.__dict__.clear()
-            self.target.__dict__.update(self.content)
-
-
-def _content(target: Any) -> Any:
-    if isinstance(target, list):
-        return list(target)
-    if isinstance(target, dict):
-        return dict(target)
-    if isinstance(target, set):
-        return set(target)
-    return dict(target.__dict__)
-
-
-def _flat(content: Any) -> Iterator[Any]:
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield key
-            yield value
-    else:
-        yield from content
+    def concerns(self, ran: set[types.CodeType]) -> bool:
+        """Whether code that ran can see this."""
+        return self.codes is None or not self.codes.isdisjoint(ran)
 
 
 @dataclass
@@ -138,172 +70,242 @@ class Reach:
     snapshots: list[Snapshot] = field(default_factory=list)
     tracked: list[Tracked] = field(default_factory=list)
     tensors: list[Tensor] = field(default_factory=list)
-    suspects: list[tuple[str, Any, types.CodeType | None]] = field(default_factory=list)
-    functions: dict[types.CodeType, types.FunctionType] = field(default_factory=dict)
+    suspects: list[Suspect] = field(default_factory=list)
+    codes: set[types.CodeType] = field(default_factory=set)
     _seen: dict[int, Any] = field(default_factory=dict)
-    _names: set[str] = field(default_factory=set)
+    _named: dict[str, set[types.CodeType]] = field(default_factory=dict)
+    _reflective: set[types.CodeType] = field(default_factory=set)
+    _owners: list[tuple[str, Any]] = field(default_factory=list)
+    _placed: set[tuple[int, str]] = field(default_factory=set)
 
     @property
     def mutable_ids(self) -> set[int]:
         """Ids of the mutable objects that were there before the trace."""
         return {id(s.target) for s in self.snapshots}
 
+    def restore(self) -> None:
+        """Put back whatever Python state was changed since the reach was listed."""
+        for snapshot in self.snapshots:
+            if snapshot.changed():
+                snapshot.restore()
+        for check in self.checks:
+            if check.write is not None and not check.holds():
+                check.restore()
+
     # ------------------------------------------------------------ functions
 
     def function(self, f: types.FunctionType, text: str) -> None:
         """Look at a user function's closure, defaults and the globals it names."""
         code = f.__code__
-        if code in self.functions or not is_user_file(code.co_filename):
+        if not is_user_file(code.co_filename):
             return
-        self.functions[code] = f
+        self._seen[id(f)] = f
+        self.codes.add(code)
+        seers = {code}
+        for name in names_in(code):
+            self._named.setdefault(name, set()).add(code)
+        if is_reflective(code):
+            self._reflective.add(code)
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-            self._place(f"{name} (closure of {f.__name__})", _cell_reader(cell), code)
+            shown = f"{name} (closure of {f.__name__})"
+            self._place(shown, _cell_reader(cell), seers, _cell_writer(cell), absent=True)
         for number, default in enumerate(f.__defaults__ or ()):
-            self.value(default, f"default {number} of {f.__name__}", code)
+            self.value(default, f"default {number} of {f.__name__}", seers)
         for name, default in (f.__kwdefaults__ or {}).items():
-            self.value(default, f"default {name} of {f.__name__}", code)
-        names = set(names_in(code))
-        self._names |= names
+            self.value(default, f"default {name} of {f.__name__}", seers)
         for name in globals_in(code):
-            if name in f.__globals__:
-                self._place(name, functools.partial(f.__globals__.get, name, MISSING), code)
+            read = functools.partial(f.__globals__.get, name, MISSING)
+            write = functools.partial(_write_item, f.__globals__, name)
+            self._place(name, read, seers, write, absent=not hasattr(_builtins, name))
+        if f.__dict__:
+            self._owners.append((f.__name__, f))
 
-    def _place(self, text: str, read: Callable[[], Any], code: types.CodeType | None) -> None:
-        """A named place: its value must stay, or stay the same object."""
+    def _place(
+        self, text: str, read: Callable[[], Any], codes: Codes,
+        write: Callable[[Any], None] | None = None, absent: bool = False,
+    ) -> None:  # fmt: skip
+        """A named place: its value must stay, or stay the same object, or stay away."""
         value = read()
-        if value is MISSING:
+        if value is MISSING and not absent:
             return
-        self.checks.append(
-            Check(text, read, value, identical=not isinstance(value, _PRIMITIVE), code=code)
-        )
-        self.value(value, text, code)
+        identical = not isinstance(value, PRIMITIVE)
+        self.checks.append(Check(text, read, value, identical, codes, write))
+        if value is not MISSING:
+            self.value(value, text, codes)
 
     # --------------------------------------------------------------- values
 
-    def value(self, value: Any, text: str, code: types.CodeType | None) -> None:
+    def value(self, value: Any, text: str, codes: Codes) -> None:
         """Look at a value and what can be reached from it."""
-        if isinstance(value, _PRIMITIVE) or id(value) in self._seen:
+        if isinstance(value, PRIMITIVE) or id(value) in self._seen:
             return
         if len(self._seen) > CAP:
-            raise TraceError(
-                f"{text}: more than {CAP} values can be reached from the compiled function; pass "
-                "what it needs as arguments"
-            )
+            self.suspects.append(Suspect(
+                text, f"one of more than {CAP} values that can be reached from the compiled "
+                "function; pass what it needs as arguments", codes,
+            ))  # fmt: skip
+            return
         self._seen[id(value)] = value
         if isinstance(value, Tensor):
             self.tensors.append(value)
         elif isinstance(value, Tracked):
-            self._tracked(value, text, code)
+            self._tracked(value, text, codes)
         elif isinstance(value, types.FunctionType):
             self.function(value, text)
         elif isinstance(value, types.MethodType):
-            self.value(value.__func__, text, code)
-            self.value(value.__self__, text, code)
+            self.value(value.__func__, text, codes)
+            self.value(value.__self__, text, codes)
         elif isinstance(value, functools.partial):
             for part in (value.func, *value.args, *value.keywords.values()):
-                self.value(part, text, code)
+                self.value(part, text, codes)
         elif isinstance(value, types.ModuleType):
-            self._module(value, text, code)
+            if is_user_module(value):
+                self._owners.append((text, value))
         elif isinstance(value, type):
-            self._class(value, text, code)
+            self._class(value, text)
         else:
-            self._object(value, text, code)
+            self._object(value, text, codes)
 
-    def _tracked(self, value: Tracked, text: str, code: types.CodeType | None) -> None:
+    def _tracked(self, value: Tracked, text: str, codes: Codes) -> None:
+        """Attributes of modules and optimizers move the epoch; those of their class do not."""
         self.tracked.append(value)
-        self._methods(type(value), text)
         for name, item in list(value.__dict__.items()):
             if isinstance(item, dict | list | tuple):
                 for part in item.values() if isinstance(item, dict) else item:
                     if isinstance(part, Tracked | Tensor):
-                        self.value(part, f"{text}.{name}", code)
-            if name not in _OWN_TABLES and not isinstance(item, Tensor):
-                self.value(item, f"{text}.{name}", None)
+                        self.value(part, f"{text}.{name}", codes)
+        self._class(type(value), text)
+        self._owners.append((text, value))
 
-    def _methods(self, kind: type, text: str) -> None:
+    def _class(self, kind: type, text: str) -> None:
+        """Look at a user's class and the user's classes under it."""
         for base in kind.__mro__:
-            for item in list(vars(base).values()):
-                inner = getattr(item, "__func__", getattr(item, "fget", item))
-                if isinstance(inner, types.FunctionType):
-                    self.function(inner, f"{text}.{inner.__name__}")
+            if is_user_class(base) and (id(base), "") not in self._placed:
+                self._placed.add((id(base), ""))
+                self._owners.append((base.__name__, base))
+                for item in list(vars(base).values()):
+                    inner = getattr(item, "__func__", getattr(item, "fget", item))
+                    if isinstance(inner, types.FunctionType):
+                        self.value(inner, f"{text}.{inner.__name__}", None)
 
-    def _module(self, module: types.ModuleType, text: str, code: types.CodeType | None) -> None:
-        file = getattr(module, "__file__", None)
-        if file is None or not is_user_file(file):
-            return
-        for name in sorted(set(names_in(code)) if code else set()):
-            if name in module.__dict__:
-                read = functools.partial(module.__dict__.get, name, MISSING)
-                self._place(f"{text}.{name}", read, code)
-
-    def _class(self, kind: type, text: str, code: types.CodeType | None) -> None:
-        if not is_user_class(kind):
-            return
-        self._methods(kind, text)
-        for name, item in list(vars(kind).items()):
-            if not name.startswith("__") and isinstance(item, (*_PRIMITIVE, list, dict, Tensor)):
-                read = functools.partial(getattr, kind, name, MISSING)
-                self._place(f"{text}.{name}", read, None)
-
-    def _object(self, value: Any, text: str, code: types.CodeType | None) -> None:
+    def _object(self, value: Any, text: str, codes: Codes) -> None:
         if isinstance(value, tuple | frozenset | TrackedList):
             for number, item in enumerate(value):  # edits of a TrackedList move the epoch
-                self.value(item, f"{text}[{number}]", code)
+                self.value(item, f"{text}[{number}]", codes)
         elif isinstance(value, TrackedDict):
-            for item in _items(value):
-                self.value(item, text, code)
-        elif isinstance(value, list):
-            self._container(value, text, code, functools.partial(list, value))
-        elif isinstance(value, dict):
-            self._container(value, text, code, functools.partial(_items, value))
-        elif isinstance(value, set):
-            self._container(value, text, code, functools.partial(sorted, value, key=id))
-        elif isinstance(value, np.ndarray) or _is_iterator(value):
-            self.suspects.append((text, value, code))
-        elif hasattr(value, "__dict__") and is_user_class(type(value)):
-            self.snapshots.append(Snapshot(text, value, _content(value)))
-            self._class(type(value), text, code)
-            for name, item in list(value.__dict__.items()):
-                if name in self._names or isinstance(item, Tensor | Tracked | list | dict):
-                    read = functools.partial(value.__dict__.get, name, MISSING)
-                    self._place(f"{text}.{name}", read, None)
+            for item in items_of(value):
+                self.value(item, text, codes)
+        elif isinstance(value, CONTAINERS):
+            self._container(value, text, codes)
+        elif isinstance(value, np.ndarray | bytearray | memoryview | array.array):
+            self.suspects.append(Suspect(text, f"a {_kind(value)} captured by the compiled "
+                                         f"function; {_FROZEN}", codes))  # fmt: skip
+        elif hasattr(type(value), "__next__"):
+            self.suspects.append(Suspect(text, "an iterator captured by the compiled function; "
+                                         f"{_FROZEN}", codes))  # fmt: skip
+        elif hasattr(value, "__wrapped__"):
+            self.value(value.__wrapped__, text, codes)
+        elif not is_own_class(type(value)):
+            self._plain(value, text)
 
-    def _container(
-        self, value: Any, text: str, code: types.CodeType | None, read: Callable[[], list[Any]]
-    ) -> None:
-        self.snapshots.append(Snapshot(text, value, _content(value)))
+    def _plain(self, value: Any, text: str) -> None:
+        """An object with attributes, of any class but tinytorch's."""
+        if is_user_class(type(value)):
+            self._class(type(value), text)
+        if attributes_of(value) or hasattr(value, "__dict__"):
+            self.snapshots.append(Snapshot.of(text, value))
+            self._owners.append((text, value))
+
+    def _container(self, value: Any, text: str, codes: Codes) -> None:
+        if len(value) > CAP:
+            self.suspects.append(Suspect(text, f"a container of {len(value)} items captured by "
+                                         "the compiled function; pass what it needs as an argument",
+                                         codes))  # fmt: skip
+            return
+        self.snapshots.append(Snapshot.of(text, value))
+        if isinstance(value, dict):
+            read = functools.partial(items_of, value)
+        elif isinstance(value, set):
+            read = functools.partial(sorted, value, key=id)
+        else:
+            read = functools.partial(list, value)
         expected = read()
-        if len(expected) > CAP:
-            raise TraceError(
-                f"{text}: a container of {len(expected)} items is reachable from the compiled "
-                "function; pass what it needs as an argument"
-            )
         self.checks.append(
-            Check(text, functools.partial(_same_items, read, expected), True, True, code)
+            Check(text, functools.partial(same_items, read, expected), True, True, codes)
         )
         for number, item in enumerate(expected):
-            self.value(item, f"{text}[{number}]", code)
+            self.value(item, f"{text}[{number}]", codes)
+
+    # ----------------------------------------------------------- attributes
+
+    def settle(self) -> None:
+        """Follow attributes by the names that reachable code reads, until nothing is new."""
+        done = (-1, -1)
+        while done != (len(self._owners), len(self._named)):
+            done = (len(self._owners), len(self._named))
+            for text, owner in list(self._owners):
+                self._attributes(owner, text)
+
+    def _attributes(self, owner: Any, text: str) -> None:
+        held = owner.__dict__ if isinstance(owner, type | types.ModuleType) else (
+            attributes_of(owner))  # fmt: skip
+        everything = self._reflective and not isinstance(owner, type | types.ModuleType)
+        for name in [n for n in held if everything or n in self._named]:
+            if (id(owner), name) not in self._placed and not name.startswith("__"):
+                self._placed.add((id(owner), name))
+                self._attribute(owner, name, held[name], text)
+        if self._reflective and not isinstance(owner, Tracked | type):
+            for name, codes in list(self._named.items()):
+                if name not in held and (id(owner), name) not in self._placed:
+                    self._absent(owner, name, text, codes)
+
+    def _attribute(self, owner: Any, name: str, item: Any, text: str) -> None:
+        codes = self._named.setdefault(name, set())
+        if self._reflective:
+            codes = codes | self._reflective
+        if isinstance(owner, Tracked):
+            if name not in _OWN_TABLES and not isinstance(item, Tensor):
+                self.value(item, f"{text}.{name}", codes)
+        elif isinstance(owner, type):
+            if isinstance(item, types.MemberDescriptorType | types.GetSetDescriptorType):
+                return
+            inner = getattr(item, "__func__", getattr(item, "fget", item))
+            self._place(f"{text}.{name}", functools.partial(vars(owner).get, name, MISSING), codes)
+            self.value(inner, f"{text}.{name}", codes)
+        else:
+            read = functools.partial(getattr, owner, name, MISSING)
+            self._place(f"{text}.{name}", read, codes)
+
+    def _absent(self, owner: Any, name: str, text: str, codes: set[types.CodeType]) -> None:
+        """A name that reflection may ask for, and that is not there; or is on the class."""
+        self._placed.add((id(owner), name))
+        if codes.isdisjoint(self._reflective):
+            return
+        read = functools.partial(attributes_of, owner)
+        self.checks.append(
+            Check(f"{text}.{name}", functools.partial(_lacks, read, name), True, True, codes)
+        )
 
 
 _OWN_TABLES = frozenset(
     {"_numbers", "_born", "_parameters", "_buffers", "_modules", "_transient_buffers"}
 )
+_builtins = __import__("builtins")
 
 
-def _same_items(read: Callable[[], list[Any]], expected: list[Any]) -> bool:
-    now = read()
-    return len(now) == len(expected) and all(
-        a is b or (isinstance(a, _PRIMITIVE) and type(a) is type(b) and _same_number(a, b))
-        for a, b in zip(now, expected, strict=True)
-    )
+def _lacks(read: Callable[[], dict[str, Any]], name: str) -> bool:
+    return name not in read()
 
 
-def _items(value: dict[Any, Any]) -> list[Any]:
-    return [part for item in value.items() for part in item]
+def _kind(value: Any) -> str:
+    return "numpy array" if isinstance(value, np.ndarray) else type(value).__name__
 
 
-def _is_iterator(value: Any) -> bool:
-    return hasattr(type(value), "__next__")
+def _write_item(holder: dict[str, Any], name: str, value: Any) -> None:
+    if value is MISSING:
+        holder.pop(name, None)
+    else:
+        holder[name] = value
 
 
 def _cell_reader(cell: Any) -> Callable[[], Any]:
@@ -316,31 +318,11 @@ def _cell_reader(cell: Any) -> Callable[[], Any]:
     return read
 
 
-def is_user_class(kind: type) -> bool:
-    """Whether a class is written by the user."""
-    if kind.__module__ == "__main__":
-        return True
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-    return file is not None and is_user_file(file)
+def _cell_writer(cell: Any) -> Callable[[Any], None]:
+    def write(value: Any) -> None:
+        if value is MISSING:
+            del cell.cell_contents
+        else:
+            cell.cell_contents = value
 
-
-@functools.lru_cache(maxsize=4096)
-def globals_in(code: types.CodeType) -> tuple[str, ...]:
-    """Every global name that a code object, or one nested in it, reads."""
-    found = [
-        i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")
-    ]
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found.extend(globals_in(constant))
-    return tuple(dict.fromkeys(found))
-
-
-@functools.lru_cache(maxsize=4096)
-def names_in(code: types.CodeType) -> tuple[str, ...]:
-    """Every global and attribute name in a code object and those nested in it."""
-    found = list(code.co_names)
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            found.extend(names_in(constant))
-    return tuple(dict.fromkeys(found))
+    return write

@@ -37,6 +37,10 @@ def _relu(x: np.ndarray) -> np.ndarray:
     return np.where(x <= 0, np.zeros((), x.dtype), x)
 
 
+def _sign(x: np.ndarray) -> np.ndarray:
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
 def _trigger(y: Handle, *xs: Handle) -> Handle:
     """Half the cotangent at a tie, all of it where this operand won."""
     a, b = xs
@@ -82,7 +86,9 @@ pow_ = elementwise(
     "pow", "Power; 0 ** 0 is 1.", expr="pow({0}, {1})", eager=_quiet(np.power), costly=12,
     partials=(
         lambda y, a, b: where_handle(b == 0, 0.0, b * pow_(a, b - 1), like=y),
-        lambda y, a, b: where_handle(y == 0, 0.0, y * log(a), like=y),
+        lambda y, a, b: where_handle(
+            bitwise_and(a == 0, b >= 0), 0.0, y * log(a), like=y
+        ),
     ),
 )  # fmt: skip
 floor_divide = elementwise(
@@ -109,7 +115,7 @@ abs_ = elementwise(
     "abs", "Absolute value.", expr="abs({0})", eager=np.abs, partials=(lambda y, x: sign(x),)
 )
 sign = elementwise(
-    "sign", "-1, 0 or 1.", expr="sign({0})", eager=np.sign, partials=(None,)
+    "sign", "-1, 0 or 1; 0 for NaN.", expr="sign({0})", eager=_sign, partials=(None,)
 )
 exp = elementwise(
     "exp", "e to the power x.", expr="exp({0})", eager=_quiet(np.exp), floating=True, costly=10,

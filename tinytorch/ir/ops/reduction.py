@@ -72,7 +72,8 @@ def _position(name: str, doc: str, eager: Any) -> Op:
 
     def run(x: np.ndarray, axes: Any) -> np.ndarray:
         kept = [i for i in range(x.ndim) if i not in set(axes)]
-        moved = np.transpose(x, [*kept, *axes]).reshape(*[x.shape[i] for i in kept], -1)
+        reduced = count(x.shape[i] for i in axes)
+        moved = np.transpose(x, [*kept, *axes]).reshape(*[x.shape[i] for i in kept], reduced)
         shape = [1 if i in set(axes) else s for i, s in enumerate(x.shape)]
         return np.asarray(eager(moved, axis=-1), np.int64).reshape(shape)
 

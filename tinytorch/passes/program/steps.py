@@ -44,7 +44,7 @@ def plan_steps(graph: Graph, fused: Fused, target: Target) -> list[PlannedStep]:
             continue
         if node.op is not ops.matmul:
             steps.append(_kernel_step(lower_scatter(graph, node, target)))
-        elif target.name == "cpu" and by_library(node):
+        elif by_library(node):
             operands = product_operands(node)
             reads = [storage_of(o.base) for o in operands]
             steps.append(PlannedStep(reads, [node], product=node, operands=operands))

@@ -1,0 +1,98 @@
+"""User code: which code and classes are the user's, and what names a code object reads."""
+
+from __future__ import annotations
+
+import dis
+import functools
+import os
+import site
+import sys
+import sysconfig
+import types
+
+from tinytorch.tracer.mode import is_own_file
+
+_REFLECTION = frozenset(
+    {"getattr", "hasattr", "setattr", "vars", "__dict__", "attrgetter", "eval", "exec"}
+)
+_GLOBAL_OPS = frozenset(
+    {"LOAD_GLOBAL", "LOAD_NAME", "STORE_GLOBAL", "DELETE_GLOBAL", "STORE_NAME"}
+)
+
+
+def _library_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    found = [paths[k] for k in ("stdlib", "platstdlib", "purelib", "platlib") if k in paths]
+    try:
+        found += [*site.getsitepackages(), site.getusersitepackages()]
+    except AttributeError:  # an old virtualenv without these
+        pass
+    return tuple({os.path.realpath(p) + os.sep for p in found} | {p + os.sep for p in found})
+
+
+_LIBRARIES = _library_folders()
+
+
+@functools.lru_cache(maxsize=4096)
+def is_user_file(file: str) -> bool:
+    """Whether code belongs to the user, as opposed to tinytorch, Python or an installed package."""
+    return not (is_own_file(file) or file.startswith(_LIBRARIES) or file.startswith("<frozen"))
+
+
+def is_user_module(module: types.ModuleType) -> bool:
+    """Whether a module is the user's. One without a file was typed in or made by hand."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return module.__name__ not in sys.builtin_module_names
+    return is_user_file(os.path.abspath(file))
+
+
+def is_user_class(kind: type) -> bool:
+    """Whether a class is written by the user. Its methods do not tell: some are generated."""
+    module = sys.modules.get(kind.__module__)
+    if module is None:
+        return True
+    return is_user_module(module)
+
+
+def is_own_class(kind: type) -> bool:
+    """Whether a class is tinytorch's."""
+    return kind.__module__ == "tinytorch" or kind.__module__.startswith("tinytorch.")
+
+
+@functools.lru_cache(maxsize=4096)
+def nested_codes(code: types.CodeType) -> tuple[types.CodeType, ...]:
+    """A code object and all those defined inside it."""
+    found = [code]
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found.extend(nested_codes(constant))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=4096)
+def globals_in(code: types.CodeType) -> tuple[str, ...]:
+    """Every global name that a code object, or one nested in it, reads or assigns."""
+    return tuple(dict.fromkeys(
+        i.argval for part in nested_codes(code) for i in dis.get_instructions(part)
+        if i.opname in _GLOBAL_OPS
+    ))  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def is_reflective(code: types.CodeType) -> bool:
+    """Whether code may read attributes whose names do not stand in it."""
+    return any(not _REFLECTION.isdisjoint(part.co_names) for part in nested_codes(code))
+
+
+@functools.lru_cache(maxsize=4096)
+def names_in(code: types.CodeType) -> tuple[str, ...]:
+    """Every global and attribute name in a code object and those nested in it.
+
+    Code that reads attributes by name may mean any of its strings.
+    """
+    parts = nested_codes(code)
+    found = [name for part in parts for name in part.co_names]
+    if is_reflective(code):
+        found += [c for part in parts for c in part.co_consts if isinstance(c, str)]
+    return tuple(dict.fromkeys(found))

@@ -161,6 +161,8 @@ class _Fusion:
         return self._finish()
 
     def _is_member(self, node: Node) -> bool:
+        if node.type.size == 0:
+            return False
         if node in self.required:
             return not is_opaque(node)
         return is_compute(node) and node not in self.recomputed

@@ -3,107 +3,35 @@
 The face of the package: it hands on public names and defines nothing.
 """
 
-from tinytorch.ir.types import (
-    DType as dtype,
-)
-from tinytorch.ir.types import (
-    bool_ as bool,  # noqa: A004
-)
-from tinytorch.ir.types import (
-    float16,
-    float32,
-    float64,
-    int8,
-    int16,
-    int32,
-    int64,
-    uint8,
-)  # fmt: skip
+from tinytorch.ir.types import DType as dtype
+from tinytorch.ir.types import bool_ as bool  # noqa: A004
+from tinytorch.ir.types import float16, float32, float64, int8, int16, int32, int64, uint8
+from tinytorch.ir.types import float16 as half
+from tinytorch.ir.types import float32 as float  # noqa: A004
+from tinytorch.ir.types import float64 as double
+from tinytorch.ir.types import int32 as int  # noqa: A004
+from tinytorch.ir.types import int64 as long
 from tinytorch.runtime.team import get_num_threads, set_num_threads
 from tinytorch.tracer import autograd
 from tinytorch.tracer.compiled import compile  # noqa: A004
 from tinytorch.tracer.factories import (
-    Generator,
-    arange,
-    as_tensor,
-    empty,
-    eye,
-    from_numpy,
-    full,
-    full_like,
-    manual_seed,
-    ones,
-    ones_like,
-    rand,
-    rand_like,
-    randint,
-    randn,
-    randn_like,
-    randperm,
-    tensor,
-    zeros,
-    zeros_like,
+    Generator, arange, as_tensor, empty, eye, from_numpy, full, full_like, manual_seed, ones,
+    ones_like, rand, rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
 )  # fmt: skip
 from tinytorch.tracer.functions import (
-    BINARY,
-    UNARY,
-    all,
-    amax,
-    amin,
-    any,
-    argmax,
-    argmin,
-    bitwise_not,
-    broadcast_to,
-    cat,
-    clamp,
-    clone,
-    div,
-    flatten,
-    flip,
-    floor_divide,
-    gather,
-    index_select,
-    log_softmax,
-    logical_and,
-    logical_not,
-    logical_or,
-    logsumexp,
-    masked_fill,
-    matmul,
-    mean,
-    permute,
-    reciprocal,
-    remainder,
-    reshape,
-    softmax,
-    square,
-    squeeze,
-    stack,
-    std,
-    sum,
-    take_along_dim,
-    transpose,
-    unsqueeze,
-    var,
-    where,
+    BINARY, UNARY, all, amax, amin, any, argmax, argmin, bitwise_not, broadcast_to, cat, clamp,
+    clone, div, flatten, flip, floor_divide, gather, index_select, linear, log_softmax,
+    logical_and, logical_not, logical_or, logsumexp, masked_fill, matmul, mean, permute,
+    reciprocal, remainder, reshape, softmax, square, squeeze, stack, std, sum, take_along_dim,
+    transpose, unsqueeze, var, where,
 )  # fmt: skip
 from tinytorch.tracer.methods import Tensor
 from tinytorch.tracer.mode import (
-    enable_grad,
-    get_default_dtype,
-    is_grad_enabled,
-    no_grad,
-    set_default_dtype,
-    set_grad_enabled,
+    enable_grad, get_default_dtype, is_grad_enabled, no_grad, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
-from tinytorch.tracer.tensor import Size
+from tinytorch.tracer.views import Size
 
 globals().update(UNARY | BINARY)
+mm = bmm = matmul
 
-float = float32  # noqa: A001
-double = float64
-half = float16
-long = int64
-int = int32  # noqa: A001
 __version__ = "0.1.0"

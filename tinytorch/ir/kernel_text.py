@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from tinytorch.ir.index import Index, Quotient
 from tinytorch.ir.kernel import (
-    Accumulator, Apply, Bind, Cast, Check, Constant, Expr, Guard, IndexValue, Kernel, Let, Load,
-    Loop, Owned, Stmt, Store, Update, Var,
+    Accumulator,
+    Apply,
+    Bind,
+    Cast,
+    Check,
+    Constant,
+    Expr,
+    Guard,
+    IndexValue,
+    Kernel,
+    Let,
+    Load,
+    Loop,
+    Owned,
+    Stmt,
+    Store,
+    Update,
+    Var,
 )  # fmt: skip
 
 

@@ -16,17 +16,17 @@ import numpy as np
 
 from tinytorch.compiler import Compiled as Built
 from tinytorch.errors import TraceError
-from tinytorch.ir import ops
-from tinytorch.ir.graph import Graph
 from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
+from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, renewer
 from tinytorch.tracer.mode import mode
+from tinytorch.tracer.outside import OutsideGradient, pick
 from tinytorch.tracer.specialize import Result, Traced
 from tinytorch.tracer.storage import Storage, contiguous_strides
-from tinytorch.tracer.tape import Saved, TapeNode
-from tinytorch.tracer.tensor import FREED, Tensor, apply_chain
+from tinytorch.tracer.tensor import FREED, Tensor
 from tinytorch.tracer.tracked import epoch
 from tinytorch.tracer.tree import LEAF
+from tinytorch.tracer.views import apply_chain
 
 MISS = object()
 """Returned by a replay whose guards do not hold."""
@@ -105,9 +105,10 @@ class Binding:
     def _guards(self) -> None:
         grad = mode.grad
         self.bind("dtype", mode.default_dtype)
-        self.emit(1, f"if mode.trace is not None or mode.grad is not {grad} or "
-                     "mode.default_dtype is not dtype or epoch.value != seen.value:")  # fmt: skip
-        self.emit(2, "return MISS")
+        self._miss(
+            f"mode.trace is not None or mode.grad is not {grad} or "
+            "mode.default_dtype is not dtype or epoch.value != seen.value"
+        )
         storages: dict[int, int] = {}
         for position, leaf in enumerate(self.traced.leaves):
             self._leaf_guard(position, leaf, storages)
@@ -120,8 +121,8 @@ class Binding:
                 self.bind("states", states)
                 self._miss(f"id(a{position}._storage) in states")
         for number, check in enumerate(self.traced.checks):
-            read, value = self.bind(f"read{number}", check.read), self.bind(f"was{number}",
-                                                                          check.expected)  # fmt: skip
+            read = self.bind(f"read{number}", check.read)
+            value = self.bind(f"was{number}", check.expected)
             if check.identical:
                 self._miss(f"{read}() is not {value}")
             else:
@@ -213,7 +214,9 @@ class Binding:
             cells = "floats" if isinstance(value.value, float) else "integers"
             self.emit(2, f"{cells}[{number}] = {value.text}")
         if self._differentiable:
-            self.bind("before", self._before)
+            outside = OutsideGradient(self.traced, self.floats, self.integers)
+            self.bind("before", outside.before)
+            self.bind("record", outside.record)
             leaves = ", ".join(f"a{i}" for i in range(len(self.traced.leaves)))
             self.emit(2, f"saved = before([{leaves}])")
 
@@ -248,10 +251,11 @@ class Binding:
         self.bind(f"owner{number}", owner)
         self.bind(f"home{number}", [None])
         make = pool.maker(node.type.dtype.numpy, node.type.shape)
-        self.bind(f"renew{number}", _renewer(owner, make, node.type, self.table, slot))
+        self.bind(f"renew{number}", renewer(owner, make, node.type, self.table, slot))
         self.emit(2, f"g = owner{number}._grad")
-        self.emit(2, f"if g is None or g is not home{number}[0] or references(g) > {_HELD} or "
-                     "references(g._array) > " f"{_HELD_ARRAY} or references(g._storage) > {_HELD_STORAGE}:")  # fmt: skip
+        self.emit(2, f"if g is None or g is not home{number}[0] or references(g) > {HELD} or "
+                     f"references(g._array) > {HELD_ARRAY} or "
+                     f"references(g._storage) > {HELD_STORAGE}:")  # fmt: skip
         self.emit(3, f"home{number}[0] = renew{number}()")
 
     # --------------------------------------------------------------- results
@@ -278,7 +282,6 @@ class Binding:
         homes = self._grad_homes()
         made: dict[tuple[int, Any], str] = {}
         if self._differentiable:
-            self.bind("record", self._record)
             arrays = ", ".join(f"array{n}" for n in range(len(self.traced.graph.outputs))
                                if n not in homes)  # fmt: skip
             self.emit(1, f"tape = record(saved, ({arrays}{',' if arrays else ''}))")
@@ -330,7 +333,7 @@ class Binding:
         if r.requires_grad and r.freed:
             self.emit(1, f"{name}._tape = FREED")
         elif r.requires_grad:
-            picked = self.bind("pick", _pick)
+            picked = self.bind("pick", pick)
             self.emit(1, f"{name}._tape = {picked}(tape, {r.index}, {name})")
         made[key] = name
         return name
@@ -352,35 +355,6 @@ class Binding:
         pairs = zip(structure[2], structure[3], strict=True)
         return f"{maker}({', '.join(f'{n}={self._tree_text(s, texts)}' for n, s in pairs)})"
 
-    # ------------------------------------------------- gradients from outside
-
-    def _before(self, leaves: list[Any]) -> list[tuple[Any, Saved]]:
-        """Values of the inputs as the call sees them; states about to change are copied."""
-        found: list[tuple[Any, Saved]] = []
-        trace = self.traced.trace
-        captured = {n: (i, t) for i, (n, t) in enumerate(trace.captures)}
-        numbers = {n: i for i, (n, _) in enumerate(trace.numbers)}
-        for node in self.traced.graph.inputs:
-            if node in numbers:
-                cells = self.floats if node.type.dtype.kind == "f" else self.integers
-                value = np.asarray(cells[numbers[node]], node.type.dtype.numpy)
-                found.append((None, Saved(value, None, node.type, None)))
-                continue
-            number, tensor = captured[node]
-            if number in self.traced.argument_of:
-                tensor = leaves[self.traced.argument_of[number]]
-            changing = node in self.traced.graph.updates
-            held = tensor.array.copy() if changing else tensor.array
-            storage = None if changing else tensor._storage
-            leaf = tensor if tensor._requires and tensor.tape is None else None
-            found.append((tensor.tape, Saved(held, storage, node.type, leaf)))
-        return found
-
-    def _record(self, saved: list[tuple[Any, Saved]], arrays: tuple[Any, ...]) -> TapeNode:
-        graph = forward_graph(self.traced.graph)
-        parents = tuple(parent for parent, _ in saved)
-        return TapeNode(ops.call, {"graph": graph}, parents, tuple(s for _, s in saved), arrays)
-
     def _fail(self, code: int) -> NoReturn:
         """Raise what eager would raise. No state was written."""
         self.status[0] = 0
@@ -389,24 +363,6 @@ class Binding:
         error, message, where = self.program.messages[code - 1]
         suffix = f" (at {where})" if where else ""
         raise ERRORS[error](f"{message.replace(' {value}', '')}{suffix}")
-
-
-def forward_graph(graph: Graph) -> Graph:
-    """The graph without its updates: what outside gradients differentiate. Kept on the graph."""
-    cached = graph.__dict__.get("_forward")
-    if cached is None:
-        cached = Graph(f"{graph.name}_forward")
-        cached.__dict__.update(graph.__dict__)
-        cached.updates = {}
-        cached._hash = None
-        graph.__dict__["_forward"] = cached
-    return cached  # type: ignore[no-any-return]
-
-
-def _pick(tape: TapeNode, index: int, tensor: Tensor) -> TapeNode:
-    saved = Saved(tape.output, None, ops.call.infer(
-        tuple(s.type for s in tape.saved), tape.attrs), None)  # fmt: skip
-    return TapeNode(ops.get, {"index": index}, (tape,), (saved,), tensor._array)
 
 
 def _as_views(chain: Any) -> Any:
@@ -429,34 +385,8 @@ def pointer_of(tensor: Tensor) -> int:
     array_ = tensor.array
     if not array_.flags.c_contiguous:
         raise TraceError(
-            f"a captured tensor of shape {list(tensor.shape)} is not contiguous; make it contiguous()"
+            f"a captured tensor of shape {list(tensor.shape)} is not contiguous; make it "
+            "contiguous()"
         )
     tensor._pointer = array_.__array_interface__["data"][0]
     return tensor._pointer
-
-
-def _renewer(owner: Tensor, make: Any, type: Any, table: Any, slot: int) -> Callable[[], Tensor]:
-    def renew() -> Tensor:
-        owner._grad = None
-        array_, table[slot] = make()
-        owner._grad = Tensor.make(type, array_)
-        return owner._grad
-
-    return renew
-
-
-def _reference_counts() -> tuple[int, int, int]:
-    """What getrefcount says for a gradient that only its owner, its home and a local hold."""
-    t = Tensor.make(ops_type(), np.zeros(1))
-    holder, home = [t], [t]
-    g = holder[0]
-    del t
-    return sys.getrefcount(g), sys.getrefcount(g._array), sys.getrefcount(g._storage)
-
-
-def ops_type() -> Any:
-    """A small type to measure with."""
-    return ops.full.infer((), {"shape": (1,), "dtype": mode.default_dtype})
-
-
-_HELD, _HELD_ARRAY, _HELD_STORAGE = _reference_counts()

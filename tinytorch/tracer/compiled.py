@@ -66,8 +66,8 @@ class Compiled:
         self._arity = -1
         self._lock = threading.RLock()
         self._bound: dict[int, Any] = {}
+        self.calls = 0
         self.compiles = 0
-        self.slow_hits = 0
         self.retraces = 0
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
@@ -82,6 +82,7 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function: replay if a compiled kind fits, else trace and compile it."""
+        self.calls += 1
         if self._flat is not None and not kwargs and len(args) == self._arity:
             result = self._flat(*args)
             if result is not MISS:
@@ -90,6 +91,7 @@ class Compiled:
 
     def _slow(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if mode.trace is not None:
+            self.calls -= 1
             return self.function(*args, **kwargs)
         leaves, structure = flatten((args, kwargs))
         with self._lock:
@@ -100,7 +102,6 @@ class Compiled:
                     continue
                 result = replay.run(*leaves)
                 if result is not MISS:
-                    self.slow_hits += 1
                     self._prefer(replay, args, kwargs)
                     return result
             replay = self._compile(args, kwargs, structure)
@@ -183,9 +184,10 @@ class Compiled:
         return self._current.built.program
 
     def cache_info(self) -> CacheInfo:
-        """Counts of compiles, kinds kept and retraces."""
-        loaded = sum(r.built.executable.compiled for r in self._replays)
-        return CacheInfo(self.compiles, self.retraces, len(self._replays), loaded)
+        """Counts of compiles, hits (calls that were replayed at once), retraces, kinds kept."""
+        built = sum(r.built.executable.compiled for r in self._replays)
+        hits = self.calls - self.compiles
+        return CacheInfo(self.compiles, hits, self.retraces, len(self._replays), built)
 
     def explain(self) -> str:
         """Why each kind of call was traced, and what its replay checks."""

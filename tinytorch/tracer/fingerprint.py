@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinytorch.tracer.tensor import Tensor
-from tinytorch.tracer.tracked import Tracked
+from tinytorch.tracer.tracked import OWN_TABLES, Tracked
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
@@ -21,6 +21,15 @@ class Fingerprint:
         self._seen: set[int] = set()
         self.key = tuple(self._token(r) for r in roots)
 
+    def _attribute(self, name: str, item: Any) -> Any:
+        """Attributes as such; what is inside a plain container, reach watches if it is read."""
+        if name == "_numbers":
+            return tuple((k, type(v)) for k, v in item.items())
+        if type(item) in (list, dict, set) and name not in OWN_TABLES:
+            self.alive.append(item)
+            return id(item)
+        return self._token(item)
+
     def _token(self, value: Any) -> Any:
         if isinstance(value, _PLAIN):
             return (type(value).__name__, repr(value))
@@ -32,9 +41,7 @@ class Fingerprint:
             return (id(value), value._requires, value._tape is None)
         if isinstance(value, Tracked):
             return (id(value), type(value), tuple(
-                (name, tuple((k, type(v)) for k, v in item.items()))
-                if name == "_numbers" else (name, self._token(item))
-                for name, item in value.__dict__.items()
+                (name, self._attribute(name, item)) for name, item in value.__dict__.items()
             ))  # fmt: skip
         if isinstance(value, dict):
             numbers = type(value) is not dict

@@ -20,6 +20,7 @@ class CacheInfo(NamedTuple):
     """Counts of a compiled function."""
 
     compiles: int
+    hits: int
     retraces: int
     kinds: int
     kernels_compiled: int

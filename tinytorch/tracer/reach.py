@@ -12,6 +12,7 @@ which only a report reads, does not trace a step again.
 from __future__ import annotations
 
 import array
+import builtins
 import functools
 import types
 from collections.abc import Callable
@@ -32,7 +33,7 @@ from tinytorch.tracer.checks import (
     same_items,
 )
 from tinytorch.tracer.tensor import Tensor
-from tinytorch.tracer.tracked import Tracked, TrackedDict, TrackedList
+from tinytorch.tracer.tracked import OWN_TABLES, Tracked, TrackedDict, TrackedList
 from tinytorch.tracer.usercode import (
     globals_in,
     is_own_class,
@@ -41,6 +42,7 @@ from tinytorch.tracer.usercode import (
     is_user_file,
     is_user_module,
     names_in,
+    strings_in,
 )
 
 CAP = 2000
@@ -74,6 +76,7 @@ class Reach:
     codes: set[types.CodeType] = field(default_factory=set)
     _seen: dict[int, Any] = field(default_factory=dict)
     _named: dict[str, set[types.CodeType]] = field(default_factory=dict)
+    _strings: dict[str, set[types.CodeType]] = field(default_factory=dict)
     _reflective: set[types.CodeType] = field(default_factory=set)
     _owners: list[tuple[str, Any]] = field(default_factory=list)
     _placed: set[tuple[int, str]] = field(default_factory=set)
@@ -106,6 +109,8 @@ class Reach:
             self._named.setdefault(name, set()).add(code)
         if is_reflective(code):
             self._reflective.add(code)
+            for name in strings_in(code):
+                self._strings.setdefault(name, set()).add(code)
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
             shown = f"{name} (closure of {f.__name__})"
             self._place(shown, _cell_reader(cell), seers, _cell_writer(cell), absent=True)
@@ -116,7 +121,7 @@ class Reach:
         for name in globals_in(code):
             read = functools.partial(f.__globals__.get, name, MISSING)
             write = functools.partial(_write_item, f.__globals__, name)
-            self._place(name, read, seers, write, absent=not hasattr(_builtins, name))
+            self._place(name, read, seers, write, absent=not hasattr(builtins, name))
         if f.__dict__:
             self._owners.append((f.__name__, f))
 
@@ -155,6 +160,9 @@ class Reach:
         elif isinstance(value, types.MethodType):
             self.value(value.__func__, text, codes)
             self.value(value.__self__, text, codes)
+        elif isinstance(value, types.BuiltinMethodType):
+            if not isinstance(value.__self__, types.ModuleType | type):
+                self.value(value.__self__, text, codes)
         elif isinstance(value, functools.partial):
             for part in (value.func, *value.args, *value.keywords.values()):
                 self.value(part, text, codes)
@@ -184,7 +192,7 @@ class Reach:
                 self._placed.add((id(base), ""))
                 self._owners.append((base.__name__, base))
                 for item in list(vars(base).values()):
-                    inner = getattr(item, "__func__", getattr(item, "fget", item))
+                    inner = function_in(item)
                     if isinstance(inner, types.FunctionType):
                         self.value(inner, f"{text}.{inner.__name__}", None)
 
@@ -241,60 +249,74 @@ class Reach:
     def settle(self) -> None:
         """Follow attributes by the names that reachable code reads, until nothing is new."""
         done = (-1, -1)
-        while done != (len(self._owners), len(self._named)):
-            done = (len(self._owners), len(self._named))
+        while done != (len(self._owners), len(self.codes)):
+            done = (len(self._owners), len(self.codes))
             for text, owner in list(self._owners):
                 self._attributes(owner, text)
+        if self._reflective:
+            for _, name in self._placed:
+                self._named.setdefault(name, set()).update(self._reflective)
 
     def _attributes(self, owner: Any, text: str) -> None:
-        held = owner.__dict__ if isinstance(owner, type | types.ModuleType) else (
-            attributes_of(owner))  # fmt: skip
-        everything = self._reflective and not isinstance(owner, type | types.ModuleType)
+        held = _held(owner)
+        plain = not isinstance(owner, type | types.ModuleType | Tracked)
+        if plain:
+            held = {**_class_data(type(owner)), **held}
+        everything = bool(self._reflective) and plain
         for name in [n for n in held if everything or n in self._named]:
             if (id(owner), name) not in self._placed and not name.startswith("__"):
                 self._placed.add((id(owner), name))
                 self._attribute(owner, name, held[name], text)
-        if self._reflective and not isinstance(owner, Tracked | type):
-            for name, codes in list(self._named.items()):
+        if not isinstance(owner, type | Tracked):
+            for name, codes in list(self._strings.items()):
                 if name not in held and (id(owner), name) not in self._placed:
                     self._absent(owner, name, text, codes)
 
     def _attribute(self, owner: Any, name: str, item: Any, text: str) -> None:
         codes = self._named.setdefault(name, set())
-        if self._reflective:
-            codes = codes | self._reflective
+        text = f"{text}.{name}"
         if isinstance(owner, Tracked):
-            if name not in _OWN_TABLES and not isinstance(item, Tensor):
-                self.value(item, f"{text}.{name}", codes)
+            if name not in OWN_TABLES and not isinstance(item, Tensor):
+                self.value(item, text, codes)
         elif isinstance(owner, type):
-            if isinstance(item, types.MemberDescriptorType | types.GetSetDescriptorType):
-                return
-            inner = getattr(item, "__func__", getattr(item, "fget", item))
-            self._place(f"{text}.{name}", functools.partial(vars(owner).get, name, MISSING), codes)
-            self.value(inner, f"{text}.{name}", codes)
+            if not isinstance(item, types.MemberDescriptorType | types.GetSetDescriptorType):
+                self._place(text, functools.partial(vars(owner).get, name, MISSING), codes)
+                self.value(function_in(item), text, codes)
         else:
-            read = functools.partial(getattr, owner, name, MISSING)
-            self._place(f"{text}.{name}", read, codes)
+            self._place(text, functools.partial(getattr, owner, name, MISSING), codes)
 
     def _absent(self, owner: Any, name: str, text: str, codes: set[types.CodeType]) -> None:
-        """A name that reflection may ask for, and that is not there; or is on the class."""
+        """A name that reflection may ask for, and that is not there."""
         self._placed.add((id(owner), name))
-        if codes.isdisjoint(self._reflective):
-            return
-        read = functools.partial(attributes_of, owner)
-        self.checks.append(
-            Check(f"{text}.{name}", functools.partial(_lacks, read, name), True, True, codes)
-        )
+        lacks = functools.partial(_lacks, owner, name)
+        self.checks.append(Check(f"{text}.{name}", lacks, True, True, codes))
 
 
-_OWN_TABLES = frozenset(
-    {"_numbers", "_born", "_parameters", "_buffers", "_modules", "_transient_buffers"}
-)
-_builtins = __import__("builtins")
+def _held(owner: Any) -> dict[str, Any]:
+    if isinstance(owner, type | types.ModuleType):
+        return dict(owner.__dict__)
+    return attributes_of(owner)
 
 
-def _lacks(read: Callable[[], dict[str, Any]], name: str) -> bool:
-    return name not in read()
+def _class_data(kind: type) -> dict[str, Any]:
+    """Plain values on a user's class: an instance may come to hold its own instead."""
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        if is_user_class(base):
+            found.update(
+                (n, v) for n, v in vars(base).items()
+                if not callable(function_in(v)) and not hasattr(type(v), "__get__")
+            )  # fmt: skip
+    return found
+
+
+def function_in(item: Any) -> Any:
+    """The function behind a method, class method, static method or property."""
+    return getattr(item, "__func__", getattr(item, "fget", item))
+
+
+def _lacks(owner: Any, name: str) -> bool:
+    return name not in _held(owner)
 
 
 def _kind(value: Any) -> str:

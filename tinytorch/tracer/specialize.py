@@ -12,9 +12,10 @@ from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
+from tinytorch.tracer.checks import Check
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
-from tinytorch.tracer.reach import Check, Reach
+from tinytorch.tracer.reach import Reach
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.trace import Trace
 from tinytorch.tracer.tree import flatten, unflatten
@@ -66,13 +67,11 @@ def trace_call(
     owner = getattr(function, "__self__", None)
     if owner is not None:
         reach.value(owner, "self", None)
-    if hasattr(target, "__code__"):
-        reach.function(target, name)
-    else:
-        reach.value(target, name, None)
+    reach.value(target, name, None)
     for number, leaf in enumerate(leaves):
         if not isinstance(leaf, Tensor):
             reach.value(leaf, f"argument {number}", None)
+    reach.settle()
     trace = Trace(name, mode.default_dtype)
     inside, argument_of = _arguments(trace, leaves)
     watch = Watch(reach)
@@ -83,9 +82,7 @@ def trace_call(
             result = function(*call_args, **call_kwargs)
     except BaseException:
         mode.trace = None
-        for snapshot in reach.snapshots:
-            if snapshot.changed():
-                snapshot.restore()
+        reach.restore()
         raise
     finally:
         mode.trace = None
@@ -145,7 +142,7 @@ class _Finish:
         self._updates()
         self._check_overlap()
         self.graph.freeze()
-        checks = [c for c in self.reach.checks if c.code is None or c.code in self.watch.ran]
+        checks = [c for c in self.reach.checks if c.concerns(self.watch.ran)]
         return Traced(
             self.graph, self.trace, self.structure, self.leaves, results, result_structure, grads,
             checks, self.reach, self.argument_of,

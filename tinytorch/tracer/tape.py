@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.ir.graph import Graph, Node, evaluate
 from tinytorch.ir import ops
+from tinytorch.ir.graph import Graph, Node, evaluate
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import TupleType
 from tinytorch.passes.graph.autodiff import vjp

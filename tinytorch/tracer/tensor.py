@@ -8,19 +8,20 @@ construction, and a view is its base plus a chain of movement ops, derived again
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
-from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, matched, needs_matching
 from tinytorch.ir.types import DType, TensorType, from_numpy_dtype
-from tinytorch.tracer.mode import mode, no_grad, user_origin
+from tinytorch.tracer.mode import mode, no_grad
+from tinytorch.tracer.refusals import concrete, foreign, refuse_number, seed_for
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import Saved, TapeNode, evaluate_arrays, pull_back
 from tinytorch.tracer.tracked import touch
+from tinytorch.tracer.views import Size, apply_chain, write_back
 
 TRACED = TapeNode(ops.detach, {}, (), (), None)
 """Stands in as the history of a tensor computed inside a trace."""
@@ -223,7 +224,8 @@ class Tensor(Operators):
         if not self.array.flags.writeable:
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to "
-                "a single memory location. Please clone() the tensor before performing the operation."
+                "a single memory location. Please clone() the tensor before performing the "
+                "operation."
             )
         recording = mode.grad and (self.requires_grad or value.requires_grad)
         if recording and self._base is not None:
@@ -346,46 +348,6 @@ class Tensor(Operators):
         return is_contiguous(self._type.shape, self._strides)
 
 
-class Size(tuple[Any, ...]):
-    """Sizes of a tensor's axes: a tuple with ``numel``."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """Number of elements."""
-        total = 1
-        for size in self:
-            total *= size
-        return total
-
-    def __repr__(self) -> str:
-        return f"tinytorch.Size({list(self)})"
-
-
-# ------------------------------------------------------------------- errors
-
-
-def concrete(tensor: Tensor, wanted: str, remedy: str) -> TraceError:
-    """The error for asking a traced tensor for its value."""
-    return TraceError(
-        f"{user_origin()}: a traced tensor of {tensor._type} has no value yet, so it cannot become "
-        f"{wanted}; {remedy}"
-    )
-
-
-def foreign(tensor: Tensor) -> TraceError:
-    """The error for a tensor that belongs to a trace that has ended, or to another one."""
-    return TraceError(
-        f"{user_origin()}: this tensor of {tensor._type} belongs to another trace: it has no value "
-        "outside the compiled function that made it; return it from that function instead"
-    )
-
-
-def refuse_number(value: Any) -> NoReturn:
-    """Raise the error for a value that is neither tensor nor number."""
-    raise TypeError(f"expected a tensor or a number, got {type(value).__name__}")
-
-
 # -------------------------------------------------------------------- eager
 
 
@@ -420,61 +382,6 @@ def _leaf_value(x: Tensor) -> Saved:
 def _record(op: Op, attrs: Any, operands: Sequence[Any], output: Any) -> TapeNode:
     parents = tuple(x.tape for x in operands)
     return TapeNode(op, attrs, parents, tuple(_leaf_value(x) for x in operands), output)
-
-
-def apply_chain(value: Any, chain: Sequence[tuple[Op, Any]]) -> Any:
-    """Apply movement ops in order."""
-    for op, attrs in chain:
-        value = op(value, **attrs)
-    return value
-
-
-def write_back(value: Any, chain: Sequence[tuple[Op, Any]], new: Any) -> Any:
-    """Return ``value`` with the part seen through a chain of views replaced by ``new``.
-
-    Works on any handle: the functional meaning of a write through a view.
-    """
-    levels = [value]
-    for op, attrs in chain:
-        levels.append(op(levels[-1], **attrs))
-    for (op, attrs), outer in zip(reversed(chain), reversed(levels[:-1]), strict=True):
-        if op is ops.reshape:
-            new = ops.reshape(new, shape=outer.type.shape)
-        elif op is ops.permute:
-            new = ops.permute(new, order=ops.inverse(attrs["order"]))
-        elif op is ops.flip:
-            new = ops.flip(new, axes=attrs["axes"])
-        elif op is ops.slice_:
-            new = ops.update_slice(outer, new, starts=attrs["starts"], steps=attrs["steps"])
-        else:
-            raise RuntimeError(
-                "unsupported operation: more than one element of the written-to tensor refers to "
-                "a single memory location. Please clone() the tensor before performing the operation."
-            )
-    return new
-
-
-def seed_for(tensor: Tensor, gradient: Any) -> Tensor:
-    """Check the start of a backward pass; return the cotangent to start from."""
-    if not tensor.requires_grad:
-        raise RuntimeError(
-            "element 0 of tensors does not require grad and does not have a grad_fn"
-        )
-    if gradient is None:
-        if tensor._type.size != 1:
-            raise RuntimeError(
-                "grad can be implicitly created only for scalar outputs, got shape "
-                f"{list(tensor.shape)}; pass gradient="
-            )
-        return tensor.constant(1)
-    if not isinstance(gradient, Tensor):
-        raise TypeError(f"gradient must be a Tensor, got {type(gradient).__name__}")
-    if gradient.shape != tensor.shape:
-        raise RuntimeError(
-            f"Mismatch in shape: grad_output has a shape of {list(gradient.shape)} and output has "
-            f"a shape of {list(tensor.shape)}."
-        )
-    return gradient
 
 
 def run_pull_back(

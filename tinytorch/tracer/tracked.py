@@ -13,6 +13,11 @@ from typing import Any
 from tinytorch.errors import TraceError
 from tinytorch.tracer.mode import mode, user_origin
 
+OWN_TABLES = frozenset(
+    {"_numbers", "_born", "_parameters", "_buffers", "_modules", "_transient_buffers"}
+)
+"""Attributes of tracked objects that are tinytorch's own: every edit of them moves the epoch."""
+
 
 class _Epoch:
     """A counter of structural changes to any tracked object."""

@@ -86,13 +86,21 @@ def is_reflective(code: types.CodeType) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
+def strings_in(code: types.CodeType) -> tuple[str, ...]:
+    """Every string in a code object that could be a name."""
+    return tuple(
+        c for part in nested_codes(code) for c in part.co_consts
+        if isinstance(c, str) and c.isidentifier()
+    )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
 def names_in(code: types.CodeType) -> tuple[str, ...]:
     """Every global and attribute name in a code object and those nested in it.
 
     Code that reads attributes by name may mean any of its strings.
     """
-    parts = nested_codes(code)
-    found = [name for part in parts for name in part.co_names]
+    found = [name for part in nested_codes(code) for name in part.co_names]
     if is_reflective(code):
-        found += [c for part in parts for c in part.co_consts if isinstance(c, str)]
+        found += strings_in(code)
     return tuple(dict.fromkeys(found))

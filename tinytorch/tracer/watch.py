@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from tinytorch.errors import TraceError
-from tinytorch.tracer.reach import Reach, is_user_file
+from tinytorch.tracer.reach import Reach
+from tinytorch.tracer.usercode import is_user_file, nested_codes
 
 _MUTATORS = frozenset(
     {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update",
@@ -83,21 +84,27 @@ class Watch:
     # -------------------------------------------------------------- afterwards
 
     def find_unlisted(self) -> None:
-        """List what ran but could not be reached by name (callbacks kept in odd places)."""
-        for code in self.ran - self.reach.functions.keys():
+        """List what ran but could not be reached by name (callbacks kept in odd places).
+
+        Functions made during the trace are left out: nothing outside can change what they see.
+        """
+        made = {inner for code in self.ran for inner in nested_codes(code)[1:]}
+        for code in self.ran - self.reach.codes - made:
             for owner in gc.get_referrers(code):
                 if isinstance(owner, types.FunctionType) and owner.__code__ is code:
-                    self.reach.function(owner, owner.__name__)
+                    self.reach.value(owner, owner.__name__, None)
+        self.reach.settle()
 
     def check_side_effects(self) -> None:
         """Raise TraceError if user code changed Python state; put that state back first."""
-        changed = [s for s in self.reach.snapshots if s.changed()]
-        for snapshot in changed:
-            snapshot.restore()
-        if changed:
+        changed = [s.text for s in self.reach.snapshots if s.changed()]
+        assigned = [c.text for c in self.reach.checks if c.concerns(self.ran) and not c.holds()]
+        self.reach.restore()
+        if changed or assigned:
             raise TraceError(
-                f"{changed[0].text} was changed inside a compiled function: that would happen only "
-                "once, while it is traced; return the value, or keep it in a tensor written in place"
+                f"{(changed or assigned)[0]} was {'changed' if changed else 'assigned'} inside a "
+                "compiled function: that would happen only once, while it is traced; return the "
+                "value, or keep it in a tensor written in place"
             )
         for code in self.ran:
             for instruction in dis.get_instructions(code):
@@ -106,23 +113,6 @@ class Watch:
                         f"{code.co_filename}: {code.co_name} assigns the global "
                         f"{instruction.argval!r} inside a compiled function; return the value instead"
                     )
-        self._check_cells()
-        self._check_suspects()
-
-    def _check_cells(self) -> None:
-        for check in self.reach.checks:
-            if check.code in self.ran and not check.holds():
-                raise TraceError(
-                    f"{check.text} was assigned inside a compiled function: that would happen only "
-                    "once, while it is traced; return the value instead"
-                )
-
-    def _check_suspects(self) -> None:
-        for text, value, code in self.reach.suspects:
-            if code is not None and code not in self.ran:
-                continue
-            what = "numpy array" if isinstance(value, np.ndarray) else "iterator"
-            raise TraceError(
-                f"{text} is a {what} captured by the compiled function; its content would be frozen "
-                "at the first call: pass it (as a tensor) as an argument"
-            )
+        for suspect in self.reach.suspects:
+            if suspect.concerns(self.ran):
+                raise TraceError(f"{suspect.text} is {suspect.what}")

@@ -1,0 +1,44 @@
+"""Gradient homes: ``.grad`` tensors that a replay writes again if nobody else holds them.
+
+A gradient belongs to the user: once somebody keeps a reference to it, the next call must write
+elsewhere. If only its parameter holds it, writing in place is not observable.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinytorch.ir.types import TensorType, float32
+from tinytorch.tracer.tensor import Tensor
+
+
+def renewer(
+    owner: Tensor, make: Callable[[], tuple[Any, int]], type: TensorType, table: Any, slot: int
+) -> Callable[[], Tensor]:
+    """Return a function that gives a tensor's gradient fresh memory and enters its address."""
+
+    def renew() -> Tensor:
+        owner._grad = None
+        array, table[slot] = make()
+        grad = owner._grad = Tensor.make(type, array)
+        return grad
+
+    return renew
+
+
+def _reference_counts() -> tuple[int, int, int]:
+    """What getrefcount says for a gradient that only its owner, its home and a local hold.
+
+    Measured, because it differs between versions of Python.
+    """
+    owner = [Tensor.make(TensorType(float32, (1,)), np.zeros(1, np.float32))]
+    home = [owner[0]]
+    g = home[0]
+    return sys.getrefcount(g), sys.getrefcount(g._array), sys.getrefcount(g._storage)
+
+
+HELD, HELD_ARRAY, HELD_STORAGE = _reference_counts()

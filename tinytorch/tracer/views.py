@@ -1,0 +1,58 @@
+"""Shapes and views: sizes as tuples, chains of movement ops, and writes through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tinytorch.ir import ops
+from tinytorch.ir.op import Op
+
+
+class Size(tuple[Any, ...]):
+    """Sizes of a tensor's axes: a tuple with ``numel``."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Number of elements."""
+        total = 1
+        for size in self:
+            total *= size
+        return total
+
+    def __repr__(self) -> str:
+        return f"tinytorch.Size({list(self)})"
+
+
+def apply_chain(value: Any, chain: Sequence[tuple[Op, Any]]) -> Any:
+    """Apply movement ops in order."""
+    for op, attrs in chain:
+        value = op(value, **attrs)
+    return value
+
+
+def write_back(value: Any, chain: Sequence[tuple[Op, Any]], new: Any) -> Any:
+    """Return ``value`` with the part seen through a chain of views replaced by ``new``.
+
+    Works on any handle: the functional meaning of a write through a view.
+    """
+    levels = [value]
+    for op, attrs in chain:
+        levels.append(op(levels[-1], **attrs))
+    for (op, attrs), outer in zip(reversed(chain), reversed(levels[:-1]), strict=True):
+        if op is ops.reshape:
+            new = ops.reshape(new, shape=outer.type.shape)
+        elif op is ops.permute:
+            new = ops.permute(new, order=ops.inverse(attrs["order"]))
+        elif op is ops.flip:
+            new = ops.flip(new, axes=attrs["axes"])
+        elif op is ops.slice_:
+            new = ops.update_slice(outer, new, starts=attrs["starts"], steps=attrs["steps"])
+        else:
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to "
+                "a single memory location. Please clone() the tensor before performing the "
+                "operation."
+            )
+    return new

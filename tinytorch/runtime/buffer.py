@@ -64,6 +64,10 @@ _TRIES = 4  # entries examined by one call
 _SPARE = 4  # entries up to which none is given back to the system
 
 Entry: TypeAlias = tuple[Bytes, int]
+Result: TypeAlias = tuple[npt.NDArray[Any], int, Bytes]
+"""An array, its address, and the memory it lies in."""
+
+_KEPT, _KEPT_HUGE = 4, 2
 
 
 def _references(entry: Entry) -> int:
@@ -125,20 +129,33 @@ class OutputPool:
             shelf = self._shelves.setdefault(nbytes, _Shelf(nbytes))
         return shelf.take()
 
-    def maker(
-        self, dtype: npt.DTypeLike, shape: tuple[int, ...]
-    ) -> Callable[[], tuple[npt.NDArray[Any], int]]:
-        """Return a function that takes an array of one dtype and shape, and its address."""
+    def ring(self, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> Callable[[], Result]:
+        """Return a function that gives an array of one dtype and shape, and its address.
+
+        It keeps the last few arrays it gave and gives one again once nobody holds it or a view of
+        it: then a result costs neither memory nor a new array object. The function is not safe
+        for two threads at once; the caller holds its executable's lock.
+        """
         kind = np.dtype(dtype)
-        nbytes = kind.itemsize * int(np.prod(shape, dtype=np.int64))
-        shelf = self._shelves.setdefault(aligned(nbytes), _Shelf(aligned(nbytes)))
-        take, ndarray = shelf.take, np.ndarray
+        nbytes = aligned(kind.itemsize * int(np.prod(shape, dtype=np.int64)))
+        entries: list[Result] = []
+        most = _KEPT if nbytes < HUGE else _KEPT_HUGE
+        references = sys.getrefcount
 
-        def make() -> tuple[npt.NDArray[Any], int]:
-            memory, address = take()
-            return ndarray(shape, kind, memory), address
+        def grow() -> Result:
+            memory, address = self.take(nbytes)
+            entry = (np.ndarray(shape, kind, memory), address, memory)
+            entries.insert(0, entry)
+            del entries[most:]
+            return entry
 
-        return make
+        def give() -> Result:
+            for entry in entries:
+                if references(entry[0]) <= _IDLE[0] and references(entry[2]) <= _IDLE[1]:
+                    return entry
+            return grow()
+
+        return give
 
     def clear(self) -> None:
         """Forget all buffers; those in use live on until they are dropped."""
@@ -148,3 +165,20 @@ class OutputPool:
 
 outputs = OutputPool()
 """The pool that all programs share."""
+
+
+def _idle_references() -> tuple[int, int]:
+    """References to a kept array and to its memory when nobody else holds either.
+
+    Measured on one, because it differs between versions of Python.
+    """
+    private = OutputPool()
+    memory, address = private.take(ALIGNMENT)
+    entries: list[Result] = [(np.ndarray((1,), np.uint8, memory), address, memory)]
+    del memory
+    for entry in entries:
+        return sys.getrefcount(entry[0]), sys.getrefcount(entry[2])
+    raise AssertionError
+
+
+_IDLE = _idle_references()

@@ -227,8 +227,8 @@ class Binding:
             if number in homes:
                 self._home(number, homes[number], slot)
                 continue
-            make = self.bind(f"make{number}", pool.maker(node.type.dtype.numpy, node.type.shape))
-            self.emit(2, f"array{number}, table[{slot}] = {make}()")
+            give = self.bind(f"give{number}", pool.ring(node.type.dtype.numpy, node.type.shape))
+            self.emit(2, f"array{number}, table[{slot}], _ = {give}()")
 
     def _grad_homes(self) -> dict[int, Tensor]:
         """Outputs that are nothing but the ``.grad`` of one captured tensor."""
@@ -250,8 +250,8 @@ class Binding:
         node = self.traced.graph.outputs[number]
         self.bind(f"owner{number}", owner)
         self.bind(f"home{number}", [None])
-        make = pool.maker(node.type.dtype.numpy, node.type.shape)
-        self.bind(f"renew{number}", renewer(owner, make, node.type, self.table, slot))
+        give = pool.ring(node.type.dtype.numpy, node.type.shape)
+        self.bind(f"renew{number}", renewer(owner, give, node.type, self.table, slot))
         self.emit(2, f"g = owner{number}._grad")
         self.emit(2, f"if g is None or g is not home{number}[0] or references(g) > {HELD} or "
                      f"references(g._array) > {HELD_ARRAY} or "
@@ -326,7 +326,8 @@ class Binding:
             strides = self.bind(f"out_strides{number}", contiguous_strides(node.type.shape))
             self.emit(1, f"{name} = new(TENSOR)")
             self.emit(1, f"{name}._type = {kind}; {name}._array = array{r.index}; "
-                         f"{name}._storage = Storage(array{r.index}); {name}._strides = {strides}; "
+                         f"s = {name}._storage = new(Storage); s.owner = array{r.index}; "
+                         f"s.version = s.tape_version = 0; {name}._strides = {strides}; "
                          f"{name}._base = None; {name}._chain = (); {name}._requires = False; "
                          f"{name}._grad = None; {name}._tape_version = 0; {name}._memo = None; "
                          f"{name}._pointer = 0; {name}._tape = None")  # fmt: skip

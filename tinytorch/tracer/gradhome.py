@@ -17,13 +17,13 @@ from tinytorch.tracer.tensor import Tensor
 
 
 def renewer(
-    owner: Tensor, make: Callable[[], tuple[Any, int]], type: TensorType, table: Any, slot: int
+    owner: Tensor, give: Callable[[], tuple[Any, int, Any]], type: TensorType, table: Any, slot: int
 ) -> Callable[[], Tensor]:
     """Return a function that gives a tensor's gradient fresh memory and enters its address."""
 
     def renew() -> Tensor:
         owner._grad = None
-        array, table[slot] = make()
+        array, table[slot], _ = give()
         grad = owner._grad = Tensor.make(type, array)
         return grad
 

@@ -70,8 +70,8 @@ class Reach:
 
     checks: list[Check] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
-    tracked: list[Tracked] = field(default_factory=list)
-    tensors: list[Tensor] = field(default_factory=list)
+    tracked: list[Any] = field(default_factory=list)
+    """Tracked objects and tensors: a change of what they are moves the epoch."""
     suspects: list[Suspect] = field(default_factory=list)
     codes: set[types.CodeType] = field(default_factory=set)
     _seen: dict[int, Any] = field(default_factory=dict)
@@ -152,7 +152,7 @@ class Reach:
             return
         self._seen[id(value)] = value
         if isinstance(value, Tensor):
-            self.tensors.append(value)
+            self.tracked.append(value)
         elif isinstance(value, Tracked):
             self._tracked(value, text, codes)
         elif isinstance(value, types.FunctionType):

@@ -93,7 +93,8 @@ def simplify(graph: Graph) -> Graph:
     def replace(target: Graph, node: Node, operands: list[Node]) -> Node:
         return Builder(target).add(node.op, operands, **node.attrs)
 
-    return rebuild(expand_calls(graph), replace)
+    simple = rebuild(expand_calls(graph), replace)
+    return rebuild(simple) if len(simple.live() | set(simple.inputs)) < len(simple) else simple
 
 
 def constant_of(node: Node) -> Any:

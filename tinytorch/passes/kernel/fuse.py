@@ -206,6 +206,8 @@ class _Fusion:
         a, b = self.groups[first], self.groups[second]
         if len(a.members) + len(b.members) > MAX_MEMBERS or self._path_between(first, second):
             return False
+        if self.elements and self._reads_own_element(a.members + b.members):
+            return False
         union = Group(a.members + b.members, None, None)
         if a.simple is not None and a.simple == b.simple and self._direct_edges(a, b):
             union.simple = a.simple
@@ -216,6 +218,17 @@ class _Fusion:
                 return False
         self._contract(first, second, union)
         return True
+
+    def _reads_own_element(self, members: list[Node]) -> bool:
+        """Whether a member reads one element of another, through scalars it computes again."""
+        own = self.elements.intersection(members)
+        if not own:
+            return False
+        scalars = {
+            b for n in members for b in bases(n, self.required)
+            if b in self.recomputed and b not in self.group_of
+        }  # fmt: skip
+        return any(not own.isdisjoint(self._expanded_bases(scalar)) for scalar in scalars)
 
     def _direct_edges(self, a: Group, b: Group) -> bool:
         """Whether one group reads the other's members as they are, and never through a view."""

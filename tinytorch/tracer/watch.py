@@ -40,7 +40,11 @@ class Watch:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        sys.setprofile(self._previous)
+        if self._previous is None or callable(self._previous):
+            sys.setprofile(self._previous)
+        else:  # a profiler written in C, which cannot be set this way
+            sys.setprofile(None)
+            self._previous.enable()
 
     def _event(self, frame: types.FrameType, event: str, arg: Any) -> None:
         if event == "call":

@@ -84,6 +84,20 @@ GRAPHS = {
       return %3
       update %s <- %7
     }""",
+    "a total combined with a stored scalar": """graph f(%x: f64[6,6], %y: f64[1,1]) {
+      %0: f64[6,6] = add(%x, %x)
+      %1: f64[1,1] = min(%x, axes=[0,1])
+      %2: f64[1,1] = maximum(%1, %y)
+      return %2, %0
+    }""",
+    "one element for the whole it comes from": """graph f(%x: f64[6,1], %y: f64[1,1]) {
+      %0: f64[6,1] = add(%x, %x)
+      %1: f64[1,1] = slice(%0, starts=[0,0], stops=[2,1], steps=[2,1])
+      %2: f64[1,1] = abs(%1)
+      %3: f64[1,1] = add(%2, %y)
+      %4: f64[6,1] = broadcast_to(%3, shape=[6,1])
+      return %4
+    }""",
     "nothing at all": """graph f(%x: f64[0,3], state %s: f64[0], %i: i64[0]) {
       %0: f64[0,3] = exp(%x)
       %1: f64[1,3] = sum(%0, axes=[0])

@@ -216,13 +216,12 @@ class Evaluator:
     def member(self, node: Node) -> Expr:
         """Value of a member at the element at hand."""
         level = self.levels[node]
-        if level in END_LEVELS:
-            self.at_end = True
-            try:
-                return self._member_in(node, level)
-            finally:
-                self.at_end = False
-        return self._member_in(node, level)
+        outside = self.at_end  # the operand of a tail may be a total: both stand at the end
+        self.at_end = outside or level in END_LEVELS
+        try:
+            return self._member_in(node, level)
+        finally:
+            self.at_end = outside
 
     def _member_in(self, node: Node, level: str) -> Expr:
         scope = self._level_scope(level)

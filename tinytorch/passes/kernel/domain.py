@@ -17,6 +17,7 @@ tail     1, known at the end         arithmetic on totals
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -49,11 +50,29 @@ class Domain:
 
     def flat(self, level: str) -> Index:
         """Flat index of a member's element at a level."""
-        rows = _flat(self.row_factors, "i")
-        cols = _flat(self.col_factors, "j")
-        if level == "full":
-            return rows * self.cols + cols
-        return {"row": rows, "column": cols}.get(level, Index())
+        return _flat_at(self.row_factors, self.col_factors, level)
+
+    def indices(self, level: str, shape: tuple[int, ...]) -> tuple[Index, ...]:
+        """Multi-index of an element at a level, in a shape."""
+        return _indices_at(self.row_factors, self.col_factors, level, tuple(shape))
+
+
+# Plans are tried many times over the same few domains, so their index maps are kept.
+
+
+@functools.lru_cache(maxsize=4096)
+def _flat_at(row_factors: tuple[int, ...], col_factors: tuple[int, ...], level: str) -> Index:
+    rows, cols = _flat(row_factors, "i"), _flat(col_factors, "j")
+    if level == "full":
+        return rows * math.prod(col_factors) + cols
+    return {"row": rows, "column": cols}.get(level, Index())
+
+
+@functools.lru_cache(maxsize=4096)
+def _indices_at(
+    row_factors: tuple[int, ...], col_factors: tuple[int, ...], level: str, shape: tuple[int, ...]
+) -> tuple[Index, ...]:
+    return delinearize(_flat_at(row_factors, col_factors, level), shape)
 
 
 def _flat(factors: Sequence[int], name: str) -> Index:
@@ -198,14 +217,14 @@ def operand_indices(node: Node, position: int, level: str, domain: Domain) -> tu
     if node.op.family == "reduction":
         # Reducing a full value reads it at (row, col), reducing a row value at (row).
         whole = "full" if operand.type.size == domain.rows * domain.cols else "row"
-        return delinearize(domain.flat(whole), operand.type.shape)
-    return delinearize(domain.flat(level), operand.type.shape)
+        return domain.indices(whole, operand.type.shape)
+    return domain.indices(level, operand.type.shape)
 
 
 def member_accesses(node: Node, level: str, domain: Domain) -> list[Access]:
     """Every value a member reads through pure views, with the indices."""
     if node.op.family in ("movement", "source"):
-        return [through_views(node, delinearize(domain.flat(level), node.type.shape))]
+        return [through_views(node, domain.indices(level, node.type.shape))]
     if node.op.family not in ("elementwise", "reduction"):
         return []
     return [

@@ -38,9 +38,10 @@ def assert_same(expected: Any, got: Any, rtol: float = 1e-5, atol: float = 1e-7)
             assert x.shape == y.shape, where
             np.testing.assert_allclose(y, x, rtol=rtol, atol=atol, err_msg=where)
         elif isinstance(x, float):
-            assert y == np.float64(y) and abs(x - y) <= atol + rtol * abs(x), (where, x, y)
+            assert isinstance(y, float), (where, x, y)
+            assert abs(x - y) <= atol + rtol * abs(x), (where, x, y)
         else:
-            assert type(x) is type(y) and x == y, (where, x, y)
+            assert (type(x), x) == (type(y), y), where
 
 
 def check(

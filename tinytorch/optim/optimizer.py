@@ -188,16 +188,16 @@ class Optimizer(Tracked):
             self.check_settings(merged)
             for param in group["params"]:
                 kept = self.state[param]
-                fresh = {**kept, **self.new_state(param, merged), **kept}
-                wanted[param] = TrackedDict(fresh)
+                wanted[param] = {**kept, **self.new_state(param, merged), **kept}
         writes = match_state(self.param_groups, wanted, state_dict)
         with no_grad():
             for target, value in writes:
                 target.fill_(0.0) if value is None else target.copy_(value)
         for group, new in zip(self.param_groups, settings, strict=True):
             group.update(new)
-        self.state.update(wanted)
-        touch()
+        for param, entries in wanted.items():
+            for name in entries.keys() - self.state[param].keys():
+                self.state[param][name] = entries[name]
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("

@@ -38,7 +38,9 @@ class Fingerprint:
         self._seen.add(id(value))
         self.alive.append(value)
         if isinstance(value, Tensor):
-            return (id(value), value._requires, value._tape is None)
+            self.alive.append(value._storage)  # other memory may follow: ``half()``, ``to()``
+            return (id(value), id(value._storage), value._type, value._requires,
+                    value._tape is None)  # fmt: skip
         if isinstance(value, Tracked):
             return (id(value), type(value), tuple(
                 (name, self._attribute(name, item)) for name, item in value.__dict__.items()

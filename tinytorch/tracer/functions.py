@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinytorch.errors import TraceError
+from tinytorch.errors import TraceError, TypeRuleError
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import bool_, broadcast_shapes, int64, promote
@@ -28,9 +28,9 @@ def check_tensor(x: Any, function: str) -> Tensor:
 
 def axis_of(dim: Any, ndim: int) -> int:
     """Normalise an axis; raise IndexError with PyTorch's wording."""
-    if type(dim) is not Number and (isinstance(dim, float) or isinstance(dim, Tensor)):
+    if not hasattr(dim, "__index__") or isinstance(dim, Tensor):
         raise TypeError(f"dim must be an int, not {type(dim).__name__}")
-    dim = int(dim)
+    dim = int(dim.__index__())
     span = max(ndim, 1)
     if not -span <= dim < span:
         raise IndexError(
@@ -97,9 +97,25 @@ BINARY: dict[str, Callable[[Any, Any], Tensor]] = {
     op.name: _binary(op)
     for op in (
         ops.add, ops.eq, ops.ge, ops.gt, ops.le, ops.lt, ops.maximum, ops.minimum, ops.mul, ops.ne,
-        ops.sub, ops.pow_, ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor,
+        ops.sub, ops.pow_,
     )
 }  # fmt: skip
+
+
+def _bitwise(op: Op) -> Callable[[Any, Any], Tensor]:
+    def function(input: Any, other: Any) -> Tensor:
+        for x in (input, other):
+            if isinstance(x, Tensor) and x.dtype.is_floating_point or isinstance(x, float):
+                kind = x.dtype.name if isinstance(x, Tensor) else "float"
+                raise TypeRuleError(f"{op.name} takes integers or bools, got {kind}")
+        return op(input, other)
+
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__ = op.doc
+    return function
+
+
+BINARY |= {op.name: _bitwise(op) for op in (ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor)}
 
 
 def _rounding(op: Op) -> Callable[[Tensor], Tensor]:

@@ -15,11 +15,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, weak_type
 from tinytorch.ir.types import TensorType
-from tinytorch.tracer.mode import mode
+from tinytorch.tracer.mode import mode, user_origin
 
 _PYTHON = {
     "add": "({0} + {1})", "sub": "({0} - {1})", "mul": "({0} * {1})", "div": "({0} / {1})",
@@ -58,6 +59,7 @@ class Number(Operators):
 
     def apply_op(self, op: Op, operands: Sequence[Any], attrs: Any) -> Any:
         """Record arithmetic: on numbers alone as a Number, with a tensor as a tensor."""
+        self.check_trace()
         for x in operands:
             if not _is_number(x):
                 if hasattr(x, "apply_op"):
@@ -65,6 +67,7 @@ class Number(Operators):
                 raise TypeError(f"unsupported operand for {op.name}: {type(x).__name__}")
         if op.name not in _PYTHON:
             return self.trace.number_as_tensor(self).apply_op(op, operands, attrs)
+        _guard_domain(op.name, operands)
         text = _PYTHON[op.name].format(*(text_of(x) for x in operands))
         values = [value_of(x) for x in operands]
         value = eval(_PYTHON[op.name].format(*(f"_{i}" for i in range(len(values)))),
@@ -73,22 +76,34 @@ class Number(Operators):
             return _apply_known(op, operands)
         return self.trace.number(op, operands, text, value)
 
+    def check_trace(self) -> None:
+        """Raise TraceError unless the trace that this number belongs to is under way."""
+        if mode.trace is not self.trace:
+            raise TraceError(
+                f"{user_origin()}: this number ({self.value!r}) was read while another call was "
+                "traced; return it from the compiled function instead of keeping it elsewhere"
+            )
+
     def constant(self, value: Any, shape: Any = None, dtype: Any = None, weak: bool = False) -> Any:
         """Return a number as a traced constant."""
+        self.check_trace()
         return self.trace.weak_constant(value, tuple(shape or ()), dtype or self.type.dtype, weak)
 
     def converted(self, dtype: Any, weak: bool = False) -> Any:
         """Return this number in another dtype."""
+        self.check_trace()
         return self.trace.convert_number(self, dtype, weak)
 
     def known(self) -> Any:
         """Return the value itself, guarding that it stays the same."""
+        self.check_trace()
         self.trace.guard_number(self)
         return self.value
 
     def _compare(self, symbol: str, other: Any) -> Any:
         if hasattr(other, "apply_op") and not _is_number(other):
             return NotImplemented
+        self.check_trace()
         if not _is_number(other):
             return {"==": False, "!=": True}.get(symbol, NotImplemented)
         text = f"({self.text} {symbol} {text_of(other)})"
@@ -127,6 +142,7 @@ class Number(Operators):
         return ops.remainder(other, self)
 
     def __bool__(self) -> bool:
+        self.check_trace()
         return bool(self.trace.guard_predicate(f"bool({self.text})", bool(self.value)))
 
     def __float__(self) -> float:
@@ -159,7 +175,7 @@ class Number(Operators):
         return hash(self.known())
 
     def __repr__(self) -> str:
-        return repr(self.known())
+        return repr(self.known()) if mode.trace is self.trace else f"<traced {self.value!r}>"
 
     def __str__(self) -> str:
         return str(self.known())
@@ -177,13 +193,38 @@ def _is_number(x: Any) -> bool:
 
 
 def text_of(x: Any) -> str:
-    """Python expression of a Number or a plain number."""
-    return x.text if type(x) is Number else repr(x)
+    """Python expression of a Number or a plain number, safe inside a larger one."""
+    if type(x) is Number:
+        return str(x.text)
+    if isinstance(x, float) and not math.isfinite(x):
+        return f"float({str(x)!r})"
+    return f"({x!r})"
 
 
 def value_of(x: Any) -> Any:
     """Value of a Number or a plain number, without a guard."""
     return x.value if type(x) is Number else x
+
+
+def _guard_domain(name: str, operands: Sequence[Any]) -> None:
+    """Guard what decides whether Python raises, or gives another kind, where a kernel would not.
+
+    Division by zero raises in Python; a power of an int to a negative one is a float, and that of
+    a negative number to a fraction is complex.
+    """
+    if name in ("div", "floor_divide", "remainder") and type(operands[1]) is Number:
+        _ = operands[1] != 0
+    elif name == "pow":
+        base, power = operands
+        if type(power) is Number:
+            if isinstance(power.value, int) and isinstance(value_of(base), int):
+                _ = power >= 0
+            else:
+                if not base > 0:
+                    power.known()
+        if type(base) is Number and (not isinstance(value_of(power), int) or power < 0):
+            _ = base > 0
+            _ = base == 0
 
 
 def _apply_known(op: Op, operands: Sequence[Any]) -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import array
 import builtins
 import functools
+import random
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,6 +74,7 @@ class Reach:
     tracked: list[Any] = field(default_factory=list)
     """Tracked objects and tensors: a change of what they are moves the epoch."""
     suspects: list[Suspect] = field(default_factory=list)
+    generators: list[Any] = field(default_factory=list)
     codes: set[types.CodeType] = field(default_factory=set)
     _seen: dict[int, Any] = field(default_factory=dict)
     _named: dict[str, set[types.CodeType]] = field(default_factory=dict)
@@ -208,6 +210,8 @@ class Reach:
         elif isinstance(value, np.ndarray | bytearray | memoryview | array.array):
             self.suspects.append(Suspect(text, f"a {_kind(value)} captured by the compiled "
                                          f"function; {_FROZEN}", codes))  # fmt: skip
+        elif isinstance(value, random.Random | np.random.RandomState | np.random.Generator):
+            self.generators.append(value)
         elif hasattr(type(value), "__next__"):
             self.suspects.append(Suspect(text, "an iterator captured by the compiled function; "
                                          f"{_FROZEN}", codes))  # fmt: skip

@@ -21,7 +21,7 @@ from tinytorch.ir.operators import matched, needs_matching, weak_type
 from tinytorch.ir.types import DType, TensorType
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.tracer.mode import mode, no_grad, user_origin
-from tinytorch.tracer.number import Number
+from tinytorch.tracer.number import Number, text_of
 from tinytorch.tracer.storage import Storage, contiguous_strides
 from tinytorch.tracer.tensor import TRACED, Tensor, accumulate, foreign, write_back
 
@@ -271,7 +271,7 @@ class Trace:
         if not weak:
             return self.constant(value, shape, dtype)
         node = self.graph.constant(value, (), dtype, weak=True)
-        return Number(self, node, repr(value), dtype.numpy.type(value).item())
+        return Number(self, node, text_of(value), dtype.numpy.type(value).item())
 
     def convert_number(self, number: Number, dtype: DType, weak: bool) -> Any:
         """Cast a Number."""

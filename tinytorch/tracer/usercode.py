@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dis
 import functools
 import os
@@ -23,20 +24,20 @@ _GLOBAL_OPS = frozenset(
 def _library_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
     found = [paths[k] for k in ("stdlib", "platstdlib", "purelib", "platlib") if k in paths]
-    try:
+    with contextlib.suppress(AttributeError):  # an old virtualenv lacks these
         found += [*site.getsitepackages(), site.getusersitepackages()]
-    except AttributeError:  # an old virtualenv without these
-        pass
     return tuple({os.path.realpath(p) + os.sep for p in found} | {p + os.sep for p in found})
 
 
 _LIBRARIES = _library_folders()
+_GENERATED = ("<frozen ", "<replay of ")
+"""Names of files that are none: Python's own startup code, and replays of compiled calls."""
 
 
 @functools.lru_cache(maxsize=4096)
 def is_user_file(file: str) -> bool:
     """Whether code belongs to the user, as opposed to tinytorch, Python or an installed package."""
-    return not (is_own_file(file) or file.startswith(_LIBRARIES) or file.startswith("<frozen"))
+    return not (is_own_file(file) or file.startswith((*_LIBRARIES, *_GENERATED)))
 
 
 def is_user_module(module: types.ModuleType) -> bool:

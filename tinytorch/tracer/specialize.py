@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
@@ -196,13 +197,20 @@ class _Finish:
 
     def _check_overlap(self) -> None:
         """Refuse a write to memory that another input also shows: the replay could not see it."""
-        arrays = [(node, tensor) for node, tensor in self.trace.captures]
-        for node, tensor in arrays:
-            if node not in self.graph.updates:
-                continue
-            for other, shown in arrays:
-                if other is not node and np.shares_memory(tensor.array, shown.array):
+        updates = self.graph.updates
+        placed = sorted(
+            ((*byte_bounds(tensor.array), node, tensor) for node, tensor in self.trace.captures),
+            key=lambda entry: entry[:2],
+        )
+        open_until: list[tuple[int, Node, Tensor]] = []
+        for low, high, node, tensor in placed:
+            open_until = [entry for entry in open_until if entry[0] > low]
+            for _, other, shown in open_until:
+                if (node in updates or other in updates) and np.shares_memory(
+                    tensor.array, shown.array
+                ):
                     raise TraceError(
                         f"the compiled function writes to a tensor of {tensor._type} whose memory "
                         f"another of its tensors ({shown._type}) shares; pass a clone() of one"
                     )
+            open_until.append((high, node, tensor))

@@ -214,28 +214,55 @@ class Evaluator:
         return self.value(source, self.loops.indices(level, source.type.shape))
 
     def member(self, node: Node) -> Expr:
-        """Value of a member at the element at hand."""
-        level = self.levels[node]
-        outside = self.at_end  # the operand of a tail may be a total: both stand at the end
-        self.at_end = outside or level in END_LEVELS
-        try:
-            return self._member_in(node, level)
-        finally:
-            self.at_end = outside
+        """Value of a member at the element at hand.
 
-    def _member_in(self, node: Node, level: str) -> Expr:
-        scope = self._level_scope(level)
-        for place in (scope, self.row):
-            if node in place.known:
-                return place.known[node]
-        if level == "full" and self.phases.phase[node] < self.phase:
+        Members it needs are evaluated first, from a list: a chain may be any number of ops long.
+        """
+        waiting, opened = [node], set()
+        while waiting:
+            current = waiting[-1]
+            known = self._known(current)
+            needed: list[Node] = []
+            if known is None and current not in opened:
+                opened.add(current)
+                needed = [
+                    b for b in bases(current, self.required)
+                    if b in self.levels and b is not current and self._known(b) is None
+                ]  # fmt: skip
+            if needed:
+                waiting.extend(reversed(needed))
+                continue
+            waiting.pop()
+            if known is None:
+                known = self._evaluated(current)
+        return known
+
+    def _known(self, node: Node) -> Expr | None:
+        """The name that a member's value already has here, or None."""
+        level = self.levels[node]
+        scope = self.end if level in END_LEVELS or self.at_end else self._level_scope(level)
+        found = scope.known.get(node)
+        if found is None:
+            found = self.row.known.get(node)
+        if found is None and level == "full" and self.phases.phase[node] < self.phase:
             if node in self.stored:
                 load = Load(self.output(node), self.loops.flat("full"), node.type.dtype)
                 return self._bind(scope, node, "kept", load)
             if node in self.phases.saved:
                 load = Load(self.scratch(node), self.loops.col_index(), node.type.dtype)
                 return self._bind(scope, node, "kept", load)
-        value = self._compute(node, self.loops.indices(level, node.type.shape), scope, node)
+        return found
+
+    def _evaluated(self, node: Node) -> Expr:
+        """Evaluate a member whose operands are known."""
+        level = self.levels[node]
+        outside = self.at_end  # the operand of a tail may be a total: both stand at the end
+        self.at_end = outside or level in END_LEVELS
+        try:
+            scope = self._level_scope(level)
+            value = self._compute(node, self.loops.indices(level, node.type.shape), scope, node)
+        finally:
+            self.at_end = outside
         scope.known[node] = value
         return value
 

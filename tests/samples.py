@@ -58,9 +58,65 @@ _DOMAINS = {
     "div": ((-3.0, 3.0), (0.5, 3.0)), "pow": ((0.3, 3.0), (-2.0, 2.0)),
     "remainder": ((-5.0, 5.0), (1.1, 1.9)), "floor_divide": ((-5.0, 5.0), (1.1, 1.9)),
 }  # fmt: skip
-_UNARY = ["neg", "abs", "sign", "exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf", "relu", "floor", "ceil", "trunc", "round", "isnan"]
-_BINARY = ["add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"]
-_INTEGER = ["neg", "abs", "sign", "relu", "add", "sub", "mul", "floor_divide", "remainder", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "pow"]
+_UNARY = [
+    "neg",
+    "abs",
+    "sign",
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "erf",
+    "relu",
+    "floor",
+    "ceil",
+    "trunc",
+    "round",
+    "isnan",
+]
+_BINARY = [
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "pow",
+    "floor_divide",
+    "remainder",
+    "maximum",
+    "minimum",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+]
+_INTEGER = [
+    "neg",
+    "abs",
+    "sign",
+    "relu",
+    "add",
+    "sub",
+    "mul",
+    "floor_divide",
+    "remainder",
+    "maximum",
+    "minimum",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "pow",
+]
 _BITS = ["bitwise_and", "bitwise_or", "bitwise_xor"]
 
 
@@ -105,6 +161,8 @@ def _reduction(name: str) -> Iterator[Sample]:
     }  # fmt: skip
     for dtype in (*FLOATS, *INTEGERS):
         for shape, choices in shapes.items():
+            if dtype in INTEGERS and len(shape) > 2:
+                continue  # a kernel each: the forms are the same as for floats
             for axes in choices:
                 if not (name.startswith("arg") and not axes and shape):
                     yield Sample((array(shape, dtype, -6, 6),), {"axes": axes})
@@ -122,15 +180,18 @@ def _reduction(name: str) -> Iterator[Sample]:
 def _movement(name: str) -> Iterator[Sample]:
     rows: dict[str, list[tuple[tuple[tuple[int, ...], ...], dict[str, Any]]]] = {
         "reshape": [
-            (((),), {"shape": (1, 1)}), (((6,),), {"shape": (2, 3)}), (((2, 3, 4),), {"shape": (6, 4)}),
+            (((),), {"shape": (1, 1)}), (((6,),), {"shape": (2, 3)}),
+            (((2, 3, 4),), {"shape": (6, 4)}),
             (((4, 6),), {"shape": (3, 8)}), (((0, 3),), {"shape": (3, 0)}),
         ],
         "broadcast_to": [
-            (((),), {"shape": (3,)}), (((3,),), {"shape": (2, 3)}), (((3, 1),), {"shape": (2, 3, 4)}),
+            (((),), {"shape": (3,)}), (((3,),), {"shape": (2, 3)}),
+            (((3, 1),), {"shape": (2, 3, 4)}),
             (((1, 1),), {"shape": (1, 1)}), (((1,),), {"shape": (0,)}),
         ],
         "permute": [
-            (((),), {"order": ()}), (((2, 3),), {"order": (1, 0)}), (((2, 3, 4),), {"order": (2, 0, 1)}),
+            (((),), {"order": ()}), (((2, 3),), {"order": (1, 0)}),
+            (((2, 3, 4),), {"order": (2, 0, 1)}),
         ],
         "slice": [
             (((7,),), {"starts": (1,), "stops": (6,), "steps": (2,)}),
@@ -141,7 +202,8 @@ def _movement(name: str) -> Iterator[Sample]:
             (((3,),), {"low": (1,), "high": (2,)}), (((2, 3),), {"low": (0, 1), "high": (1, 0)}),
             (((0,),), {"low": (2,), "high": (1,)}),
         ],
-        "flip": [(((5,),), {"axes": (0,)}), (((2, 3),), {"axes": (0, 1)}), (((2, 3),), {"axes": ()})],
+        "flip": [(((5,),), {"axes": (0,)}), (((2, 3),), {"axes": (0, 1)}),
+            (((2, 3),), {"axes": ()})],
         "cat": [
             (((2,), (3,)), {"axis": 0}), (((2, 3), (2, 1), (2, 2)), {"axis": 1}),
             (((2, 3), (0, 3)), {"axis": 0}), (((2, 3),), {"axis": 0}),
@@ -149,7 +211,8 @@ def _movement(name: str) -> Iterator[Sample]:
         "update_slice": [
             (((7,), (3,)), {"starts": (1,), "steps": (2,)}),
             (((4, 5), (2, 2)), {"starts": (1, 0), "steps": (2, 3)}),
-            (((3,), (0,)), {"starts": (0,), "steps": (1,)}), (((3,), (3,)), {"starts": (0,), "steps": (1,)}),
+            (((3,), (0,)), {"starts": (0,), "steps": (1,)}),
+            (((3,), (3,)), {"starts": (0,), "steps": (1,)}),
         ],
     }  # fmt: skip
     for dtype in (*FLOATS, *INTEGERS, bool_):
@@ -167,7 +230,11 @@ def _indexing(name: str) -> Iterator[Sample]:
             for shape, axis, index in (((5,), 0, (3,)), ((4, 3), 0, ()), ((4, 3), 1, (2, 2))):
                 yield Sample((array(shape, dtype), _indices(index, shape[axis])), {"axis": axis})
         elif name == "put_add":
-            for shape, axis, index in (((3,), 0, (3,)), ((2, 3, 4), 1, (3,)), ((2, 2, 3), 0, (2, 2))):
+            for shape, axis, index in (
+                ((3,), 0, (3,)),
+                ((2, 3, 4), 1, (3,)),
+                ((2, 2, 3), 0, (2, 2)),
+            ):
                 attrs = {"axis": axis, "size": 4}
                 yield Sample((array(shape, dtype), _indices(index, 4)), attrs)
         else:
@@ -238,16 +305,20 @@ def samples_of(name: str) -> list[Sample]:
         return list(_selection(name))
     sources = {
         "full": [
-            {"value": v, "shape": s, "dtype": d} for s in ((), (3,), (2, 0))
-            for v, d in ((1.5, float32), (-0.0, float64), (float("nan"), float64), (3, int64), (True, bool_))
+            {"value": v, "shape": s, "dtype": d} for s in ((), (3,), (2, 0)) for v, d in (
+                (1.5, float32), (-0.0, float64), (float("nan"), float64), (3, int64), (True, bool_),
+            )
         ],
-        "iota": [{"shape": s, "axis": a} for s, a in (((4,), 0), ((2, 3), 0), ((2, 3), 1), ((0,), 0))],
+        "iota": [{"shape": s, "axis": a} for s,
+            a in (((4,), 0), ((2, 3), 0), ((2, 3), 1), ((0,), 0))],
     }  # fmt: skip
     if name in sources:
         return [Sample((), attrs) for attrs in sources[name]]
     if name == "random_bits":
         state = np.array([12345, 7], np.int64)
-        return [Sample((state,), {"shape": s, "offset": o}) for s in ((), (5,), (2, 3)) for o in (0, 9)]
+        return [
+            Sample((state,), {"shape": s, "offset": o}) for s in ((), (5,), (2, 3)) for o in (0, 9)
+        ]
     return []
 
 

@@ -80,7 +80,9 @@ def test_compiled_is_eager(family, dtype):
     values, owners = [], []
     for name in NAMES:
         op = ops.TABLE[name]
-        if family != (op.family if op.family in ("elementwise", "reduction", "movement") else "other"):
+        if family != (
+            op.family if op.family in ("elementwise", "reduction", "movement") else "other"
+        ):
             continue
         for sample in samples_of(name):
             first = sample.arrays[-1].dtype if sample.arrays else None
@@ -103,7 +105,9 @@ def test_compiled_is_eager(family, dtype):
         if a.dtype.kind == "f" and a.size:
             ulps = _ULPS.get(name, 4) * np.finfo(a.dtype).eps
             scale = np.abs(a[np.isfinite(a)]).max(initial=0.0) if name in ("sum", "matmul") else 0.0
-            np.testing.assert_allclose(b, a, rtol=ulps, atol=ulps * scale, err_msg=f"{name} {sample}")
+            np.testing.assert_allclose(
+                b, a, rtol=ulps, atol=ulps * scale, err_msg=f"{name} {sample}"
+            )
         else:
             np.testing.assert_array_equal(b, a, err_msg=f"{name} {sample}")
 
@@ -135,7 +139,7 @@ def test_vjp_and_jvp_agree_with_finite_differences(name):
     samples = differentiable(name)
     graph, values, results = applied(name, samples)
     primals = [n for n in graph.inputs if n.type.dtype is float64]
-    at = {n: v for n, v in zip(graph.inputs, values)}
+    at = dict(zip(graph.inputs, values))
     tangents = directions(name, [at[n] for n in primals])
     cotangents = directions(name + "'", [np.empty(n.type.shape) for n in results])
     forward = [graph.add_input(n.type, "t") for n in primals]

@@ -44,7 +44,9 @@ def test_sub_graphs_are_printed_before_their_users():
     assert format_graph(parse_graph(text)) == text
 
 
-@pytest.mark.parametrize("message", ["plain", 'a "quote" # no comment', "back\\slash", "two\nlines"])
+@pytest.mark.parametrize(
+    "message", ["plain", 'a "quote" # no comment', "back\\slash", "two\nlines"]
+)
 def test_texts_in_attributes_come_back(message):
     graph = Graph("f")
     x = graph.add_input(TensorType(float32, (2,)), "x")
@@ -52,7 +54,9 @@ def test_texts_in_attributes_come_back(message):
     assert parse_graph(format_graph(graph)).outputs[0].attrs["message"] == message
 
 
-@pytest.mark.parametrize("value", [0.0, -0.0, float("inf"), float("-inf"), float("nan"), 0.1, 5e-324])
+@pytest.mark.parametrize(
+    "value", [0.0, -0.0, float("inf"), float("-inf"), float("nan"), 0.1, 5e-324]
+)
 def test_numbers_come_back_to_the_bit(value):
     graph = Graph("f")
     graph.outputs = [graph.constant(value, (), float64)]

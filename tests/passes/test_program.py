@@ -12,7 +12,9 @@ from tinytorch.ir.program import Copy, Launch, Product, Program
 STATE = "%s: f64[4,6]"
 
 
-def program_of(*lines: str, inputs: str = f"state {STATE}, %x: f64[4,6]", tail: str = "") -> Program:
+def program_of(
+    *lines: str, inputs: str = f"state {STATE}, %x: f64[4,6]", tail: str = ""
+) -> Program:
     body = "\n".join([f"graph f({inputs}) {{", *lines, tail or "return", "}"])
     graph = parse_graph(body)
     values = [
@@ -45,16 +47,22 @@ def test_update_that_moves_elements_is_copied():
 
 def test_update_by_row_statistics_is_in_place_or_copied_but_right():
     program = program_of(
-        "%0: f64[4,1] = sum(%s, axes=[1])", "%1: f64[4,6] = broadcast_to(%0, shape=[4,6])",
-        "%2: f64[4,6] = sub(%s, %1)", "update %s <- %2",
+        "%0: f64[4,1] = sum(%s, axes=[1])",
+        "%1: f64[4,6] = broadcast_to(%0, shape=[4,6])",
+        "%2: f64[4,6] = sub(%s, %1)",
+        "update %s <- %2",
     )
     assert len(program.launches) == 1
 
 
 def test_readers_of_the_old_value_run_before_the_writer():
     program = program_of(
-        "%0: f64[4,6] = add(%s, %x)", "%1: f64[6,4] = permute(%s, order=[1,0])",
-        "%2: f64[6,6] = matmul(%1, %x)", "return %2", "update %s <- %0", tail=" ",
+        "%0: f64[4,6] = add(%s, %x)",
+        "%1: f64[6,4] = permute(%s, order=[1,0])",
+        "%2: f64[6,6] = matmul(%1, %x)",
+        "return %2",
+        "update %s <- %0",
+        tail=" ",
     )
     writer = next(
         i for i, s in enumerate(program.steps)
@@ -70,9 +78,13 @@ def test_readers_of_the_old_value_run_before_the_writer():
 
 def test_nothing_is_written_in_place_before_the_last_check():
     program = program_of(
-        "%0: f64[4,6] = mul(%s, %s)", "%1: f64[6] = exp(%v)",
+        "%0: f64[4,6] = mul(%s, %s)",
+        "%1: f64[6] = exp(%v)",
         '%2: f64[6] = require_nonzero(%1, error="RuntimeError", message="zero")',
-        "return %2", "update %s <- %0", tail=" ", inputs=f"state {STATE}, %v: f64[6]",
+        "return %2",
+        "update %s <- %0",
+        tail=" ",
+        inputs=f"state {STATE}, %v: f64[6]",
     )
     failing = [i for i, s in enumerate(program.steps) if isinstance(s, Launch) and s.kernel.checks]
     state = program.inputs[0]
@@ -88,8 +100,12 @@ def test_nothing_is_written_in_place_before_the_last_check():
 
 def test_one_value_for_two_states_and_an_output():
     program = program_of(
-        "%0: f64[4,6] = add(%s, %x)", "return %0", "update %s <- %0", "update %t <- %0",
-        inputs=f"state {STATE}, state %t: f64[4,6], %x: f64[4,6]", tail=" ",
+        "%0: f64[4,6] = add(%s, %x)",
+        "return %0",
+        "update %s <- %0",
+        "update %t <- %0",
+        inputs=f"state {STATE}, state %t: f64[4,6], %x: f64[4,6]",
+        tail=" ",
     )
     assert copies(program) == 2
 

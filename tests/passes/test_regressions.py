@@ -16,7 +16,8 @@ GRAPHS = {
       %2: f64[3,2] = add(%0, %1)
       return %2
     }""",
-    "a replaced block inside a replaced block": """graph f(%x: f64[8,8], %a: f64[3,1], %b: f64[2,1]) {
+    "a replaced block inside a replaced block": """
+      graph f(%x: f64[8,8], %a: f64[3,1], %b: f64[2,1]) {
       %0: f64[8,8] = update_slice(%x, %a, starts=[2,1], steps=[2,1])
       %1: f64[8,8] = update_slice(%0, %b, starts=[5,7], steps=[2,2])
       return %1
@@ -47,7 +48,8 @@ GRAPHS = {
       update %p <- %q
       update %q <- %p
     }""",
-    "three states in a ring, one new": """graph f(state %p: f64[3], state %q: f64[3], state %r: f64[3]) {
+    "three states in a ring, one new": """
+      graph f(state %p: f64[3], state %q: f64[3], state %r: f64[3]) {
       %0: f64[3] = add(%p, %q)
       return %r, %q
       update %p <- %q
@@ -65,7 +67,8 @@ GRAPHS = {
       return %0
       update %s <- %1
     }""",
-    "a scalar computed from a member of its own kernel": """graph f(%x: i64[1], %i: i64[1], %y: i64[1], %z: f64[1,1]) {
+    "a scalar computed from a member of its own kernel": """
+      graph f(%x: i64[1], %i: i64[1], %y: i64[1], %z: f64[1,1]) {
       %0: i64[1] = gather(%x, %i, axis=0)
       %1: i64[1] = add(%0, %y)
       %2: i64[] = reshape(%1, shape=[])

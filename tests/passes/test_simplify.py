@@ -44,7 +44,8 @@ CASES = {
         ), "cast broadcast_to",
     ),
     "reshape": (
-        program("%0: f64[24] = reshape(%x, shape=[24])", "%1: f64[2,12] = reshape(%0, shape=[2,12])"),
+        program("%0: f64[24] = reshape(%x, shape=[24])",
+            "%1: f64[2,12] = reshape(%0, shape=[2,12])"),
         "reshape",
     ),
     "reshape back": (
@@ -77,9 +78,11 @@ CASES = {
             unary("exp", "%0", 1),
         ), "exp",
     ),
-    "pad": (program(unary("pad", "%x", 0, ", low=[0,0], high=[0,0]"), unary("exp", "%0", 1)), "exp"),
+    "pad": (program(unary("pad", "%x", 0, ", low=[0,0], high=[0,0]"), unary("exp", "%0", 1)),
+        "exp"),
     "update_slice": (
-        program(unary("update_slice", "%x, %y", 0, ", starts=[0,0], steps=[1,1]"), unary("exp", "%0", 1)),
+        program(unary("update_slice", "%x, %y", 0, ", starts=[0,0], steps=[1,1]"),
+            unary("exp", "%0", 1)),
         "exp",
     ),
     "cat": (
@@ -89,7 +92,8 @@ CASES = {
         ), "exp",
     ),
     "sum of axes of size 1": (
-        program("%0: f64[1,6] = sum(%v, axes=[0])", "%1: f64[1,6] = exp(%0)", inputs="%v: f64[1,6]"),
+        program("%0: f64[1,6] = sum(%v, axes=[0])", "%1: f64[1,6] = exp(%0)",
+            inputs="%v: f64[1,6]"),
         "exp",
     ),
     "sum of a number": (program(full("0", "2"), "%1: f64[4,1] = sum(%0, axes=[1])"), "full"),
@@ -126,7 +130,8 @@ CASES = {
         ), "exp sum log broadcast_to sub",
     ),
     "log of one plus exp": (
-        program(full("0", "1"), unary("exp", "%x", 1), unary("add", "%0, %1", 2), unary("log", "%2", 3)),
+        program(full("0", "1"), unary("exp", "%x", 1), unary("add", "%0, %1", 2),
+            unary("log", "%2", 3)),
         "abs neg exp log1p full maximum add",
     ),
     "log of a sigmoid": (
@@ -134,7 +139,8 @@ CASES = {
         "neg abs neg exp log1p full maximum add neg",
     ),
     "constants fold": (
-        program(full("0", "2"), full("1", "3"), unary("add", "%0, %1", 2), unary("mul", "%x, %2", 3)),
+        program(full("0", "2"), full("1", "3"), unary("add", "%0, %1", 2),
+            unary("mul", "%x, %2", 3)),
         "full mul",
     ),
     "get": (
@@ -207,7 +213,9 @@ def test_simplify_of_a_long_chain_is_not_quadratic():
 
 
 @pytest.mark.parametrize("op", ["sum", "max", "min", "argmax", "argmin"])
-@pytest.mark.parametrize("axes", [(0,), (1,), (2,), (3,), (0, 2), (1, 3), (0, 3), (1, 2), (0, 1, 3)])
+@pytest.mark.parametrize(
+    "axes", [(0,), (1,), (2,), (3,), (0, 2), (1, 3), (0, 3), (1, 2), (0, 1, 3)]
+)
 def test_split_reductions_leave_leading_or_trailing_axes(op, axes):
     done = ",".join("1" if i in axes else str(s) for i, s in enumerate((2, 3, 4, 5)))
     dtype = "i64" if op.startswith("arg") else "f64"

@@ -1,0 +1,1 @@
+"""Graph to graph: autodiff, algebra, splitting of reductions."""

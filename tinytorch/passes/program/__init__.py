@@ -1,0 +1,1 @@
+"""Kernels to a program: steps, donation, order, memory."""

@@ -19,7 +19,7 @@ class Config:
     num_threads: int = 0
     """Threads used by compiled calls; 0 means one per available core."""
     cache_dir: str = ""
-    """Folder of the disk cache; empty means ``$XDG_CACHE_HOME/tinytorch`` or ``~/.cache/tinytorch``."""
+    """Folder of the disk cache; empty means tinytorch in $XDG_CACHE_HOME or ~/.cache."""
     dump: str = ""
     """Folder that receives every stage of every compile; empty means none."""
     verify: bool = False

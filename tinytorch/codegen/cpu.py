@@ -47,8 +47,9 @@ def emit(kernel: Kernel) -> Source:
 
 def _header(kernel: Kernel, printer: KernelPrinter) -> list[str]:
     functions = sorted(printer.expressions.functions)
-    shown = "one value of any extent" if kernel.flat else f"{kernel.extent} rows, {kernel.chunk} a chunk"
-    lines = [f'"""{kernel.name}: {shown}."""', "", "import numpy as np", "from numba import njit, prange"]
+    shown = f"{kernel.extent} rows, {kernel.chunk} a chunk"
+    title = f'"""{kernel.name}: {"one value of any extent" if kernel.flat else shown}."""'
+    lines = [title, "", "import numpy as np", "from numba import njit, prange"]
     if functions:
         lines += ["", f"from tinytorch.runtime.intrinsics import {', '.join(functions)}"]
     constants = printer.expressions.globals()

@@ -113,4 +113,5 @@ class ExpressionPrinter:
             tests.append(f"{low} <= {text} < {high}")
         if not tests:
             return self.text(expr.value)
-        return f"({self.text(expr.value)} if {' and '.join(tests)} else {self.text(expr.otherwise)})"
+        value, otherwise = self.text(expr.value), self.text(expr.otherwise)
+        return f"({value} if {' and '.join(tests)} else {otherwise})"

@@ -90,7 +90,8 @@ class KernelPrinter:
             sign = ">" if stmt.kind == "argmax" else "<"
             self.emit(depth, f"candidate = {value}")
             # A NaN wins once, over anything that is not one.
-            self.emit(depth, f"if candidate {sign} {name} or (candidate != candidate and {name} == {name}):")
+            first_nan = f"(candidate != candidate and {name} == {name})"
+            self.emit(depth, f"if candidate {sign} {name} or {first_nan}:")
             self.emit(depth + 1, f"{name} = candidate")
             self.emit(depth + 1, f"{stmt.position.name} = {index_text(stmt.at)}")
         else:

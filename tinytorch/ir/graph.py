@@ -115,8 +115,10 @@ class Graph:
         """Add a node that is one number everywhere."""
         value = value.item() if isinstance(value, np.generic) else value
         number = {"b": bool, "i": int, "f": float}[dtype.kind](value)
-        extra = {"weak": True} if weak else {}
-        return self.add(ops.full, value=number, shape=tuple(shape), dtype=dtype, **extra)
+        attrs: dict[str, Any] = {"value": number, "shape": tuple(shape), "dtype": dtype}
+        if weak:
+            attrs["weak"] = True
+        return self.add(ops.full, **attrs)
 
     def freeze(self) -> Graph:
         """Forbid further changes; return the graph."""
@@ -210,7 +212,7 @@ class Graph:
 def evaluate(
     graph: Graph, known: dict[Node, Any], wanted: Iterable[Node]
 ) -> dict[Node, Any]:
-    """Compute wanted nodes with numpy rules; ``known`` holds values to start from and is extended."""
+    """Compute wanted nodes with numpy rules; ``known`` holds values to start from, and grows."""
     order: list[Node] = []
     seen = set(known)
     stack: list[tuple[Node, bool]] = [(n, False) for n in wanted]

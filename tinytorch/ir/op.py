@@ -32,7 +32,8 @@ from tinytorch.ir.types import DType, TensorType, ValueType, bool_, format_shape
 Handle: TypeAlias = Any
 """A handle on a value that supports operators: ``graph.Proxy``, or the tracer's Tensor."""
 Attrs: TypeAlias = Mapping[str, Any]
-Infer: TypeAlias = Callable[[tuple[Any, ...], Attrs], ValueType]
+Infer: TypeAlias = Callable[[tuple[Any, ...], Attrs], Any]
+"""A type rule: gives a ValueType, read as a TensorType nearly everywhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -266,6 +267,6 @@ def as_dtype(value: Any, dtype: DType) -> np.ndarray:
 
 
 __all__ = [
-    "Attrs", "Handle", "Mask", "Op", "TABLE", "add_all", "as_dtype", "check_axes", "elementwise", "fail",
-    "format_shape", "linear", "multilinear", "opaque", "predicate", "register",
+    "Attrs", "Handle", "Mask", "Op", "TABLE", "add_all", "as_dtype", "check_axes", "elementwise",
+    "fail", "format_shape", "linear", "multilinear", "opaque", "predicate", "register",
 ]  # fmt: skip

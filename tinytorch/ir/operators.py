@@ -46,9 +46,9 @@ def matched(op: Op, operands: Sequence[Any], default: DType) -> list[Any]:
     if shapes do not broadcast.
     """
     first = next(x for x in operands if hasattr(x, "apply_op"))
-    if all(x is first or getattr(x, "type", None) == first.type for x in operands):
-        if first.type.dtype.is_floating_point or not op.floating:
-            return list(operands)
+    alike = all(x is first or getattr(x, "type", None) == first.type for x in operands)
+    if alike and (first.type.dtype.is_floating_point or not op.floating):
+        return list(operands)
     types = [x.type if hasattr(x, "apply_op") else weak_type(x) for x in operands]
     start = _MIXED.get(op.name, 0)
     arithmetic = types[start:]

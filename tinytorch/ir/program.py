@@ -18,7 +18,7 @@ from tinytorch.ir.types import DType
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in memory. ``offset`` is None for the caller's own memory, else bytes in the arena."""
+    """A place in memory. ``offset`` is None for the caller's memory, else bytes in the arena."""
 
     id: int
     dtype: DType

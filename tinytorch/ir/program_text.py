@@ -40,4 +40,5 @@ def _product(step: Product) -> str:
     right = f"s{step.right}{'.T' if step.transpose_right else ''}"
     batch = f"{step.batch} x " if step.batch > 1 else ""
     note = f"  # {step.origin}" if step.origin else ""
-    return f"product s{step.out} = {left} @ {right}  {batch}({step.m}, {step.k}) x ({step.k}, {step.n}){note}"
+    sizes = f"{batch}({step.m}, {step.k}) x ({step.k}, {step.n})"
+    return f"product s{step.out} = {left} @ {right}  {sizes}{note}"

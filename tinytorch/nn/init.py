@@ -41,7 +41,7 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
 
 def _fill(tensor: Tensor, values: Tensor) -> Tensor:
     with no_grad():
-        return tensor.copy_(values)  # type: ignore[no-any-return]
+        return tensor.copy_(values)
 
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
@@ -82,7 +82,7 @@ def trunc_normal_(
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Fill with one number."""
     with no_grad():
-        return tensor.fill_(val)  # type: ignore[no-any-return]
+        return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:

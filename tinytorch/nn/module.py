@@ -244,7 +244,7 @@ class Module(Tracked):
         found = module.__dict__["_parameters"].get(name)
         if found is None:
             raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
-        return found  # type: ignore[no-any-return]
+        return found
 
     # -------------------------------------------------------------- changing
 

@@ -29,7 +29,7 @@ class Parameter(Tensor):
             )
         self: Any = Tensor.make(data.type, data.array, data._storage, data._strides, cls=cls)
         self.requires_grad_(requires_grad)
-        return self  # type: ignore[no-any-return]
+        return self
 
     def __init__(self, data: Tensor, requires_grad: bool = True) -> None:
         pass

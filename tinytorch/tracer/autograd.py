@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinytorch.tracer.mode import mode
-from tinytorch.tracer.tensor import Tensor, _leaf_value, run_pull_back, seed_for
+from tinytorch.tracer.refusals import seed_for
+from tinytorch.tracer.tensor import Tensor, _leaf_value, run_pull_back
 
 
 def grad(

@@ -93,7 +93,7 @@ class Binding:
         self._results()
         exec(compile("\n".join(self.lines), f"<replay of {self.traced.graph.name}>", "exec"),
              self.env)  # fmt: skip
-        return self.env["replay"]  # type: ignore[no-any-return]
+        return self.env["replay"]
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from tinytorch.errors import TraceError, TypeRuleError
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import bool_, broadcast_shapes, int64, promote
+from tinytorch.ir.types import count as count_of
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.storage import view_strides
@@ -204,7 +205,8 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
         raise RuntimeError(f"where expected condition to be a boolean tensor, but got a tensor "
                            f"with dtype {condition.dtype}")  # fmt: skip
     if not isinstance(input, Tensor) and not isinstance(other, Tensor):
-        dtype = mode.default_dtype if builtins.any(isinstance(x, float) for x in (input, other)) else int64
+        fraction = isinstance(input, float) or isinstance(other, float)
+        dtype = mode.default_dtype if fraction else int64
         input = condition.constant(input, shape=(), dtype=dtype)
     return ops.where(condition, input, other)
 
@@ -235,7 +237,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape; a view where strides allow, else a copy."""
     wanted = fill_size(input, sizes_of(shape, "reshape"))
-    strides = view_strides(input._type.shape, input._strides, wanted)
+    strides = view_strides(tuple(input.shape), input._strides, wanted)
     if strides is None:
         return ops.reshape(input, shape=wanted)
     return input.view_as_op(ops.reshape, {"shape": wanted}, strides)
@@ -244,7 +246,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 def view(input: Tensor, *shape: Any) -> Tensor:
     """The same memory in another shape; raises RuntimeError where only a copy could do it."""
     wanted = fill_size(input, sizes_of(shape, "view"))
-    strides = view_strides(input._type.shape, input._strides, wanted)
+    strides = view_strides(tuple(input.shape), input._strides, wanted)
     if strides is None:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "
@@ -296,7 +298,7 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
             f"expand: the number of sizes provided ({len(wanted)}) must be greater or equal to the "
             f"number of dimensions in the tensor ({input.ndim})"
         )
-    old = input._type.shape
+    old: tuple[Any, ...] = input._type.shape
     full = tuple(old[i - lead] if s == -1 and i >= lead else s for i, s in enumerate(wanted))
     for i, size in enumerate(full):
         if size < 0 or (i >= lead and old[i - lead] not in (1, size)):
@@ -414,7 +416,7 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
             f"complex dtype. Got: {input.dtype.name}"
         )
     axes = axes_of(dim, input.ndim)
-    count = math.prod(input._type.shape[a] for a in axes)
+    count = count_of(input._type.shape[a] for a in axes)
     scale = 1 / count if count else math.nan
     return sum(input, dim, keepdim) * scale if count else sum(input, dim, keepdim) / 0.0
 
@@ -424,7 +426,7 @@ def var(input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool 
     """Variance over axes; divides by ``count - correction``."""
     correction = correction if unbiased is None else int(unbiased)
     axes = axes_of(dim, input.ndim)
-    count = math.prod(input._type.shape[a] for a in axes)
+    count = count_of(input._type.shape[a] for a in axes)
     centred = input - mean(input, axes, keepdim=True)
     total = sum(centred * centred, dim, keepdim)
     return total / max(0.0, float(count - correction))

@@ -90,13 +90,15 @@ def _number(value: Any) -> Any:
 def _from_list(index: Any, x: Tensor) -> Any:
     """Turn lists inside an index into tensors."""
     if isinstance(index, list):
-        return x.apply_op(ops.iota, (), {"shape": (0,), "axis": 0}) if not index else _literal(x, index)
+        return _literal(x, index)
     if isinstance(index, tuple):
         return tuple(_from_list(i, x) for i in index)
     return index
 
 
 def _literal(x: Tensor, values: list[Any]) -> Tensor:
+    if not values:
+        return x.apply_op(ops.iota, (), {"shape": (0,), "axis": 0})
     parts = [x.constant(v, shape=(1,), dtype=ops.iota.result) for v in values]
     return ops.cat(*parts, axis=0) if len(parts) > 1 else parts[0]
 
@@ -105,7 +107,8 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     """``x[index]``: a view for ints and slices, a copy for one integer tensor."""
     out, tensors = basic_view(x, _from_list(index, x))
     if not tensors:
-        return out if out is not x else x.view_as_op(ops.reshape, {"shape": x._type.shape}, x._strides)
+        whole = {"shape": x._type.shape}
+        return out if out is not x else x.view_as_op(ops.reshape, whole, x._strides)
     if any(t.dtype is bool_ for _, t in tensors):
         raise IndexError(
             "indexing with a bool tensor gives a shape that depends on data; use "

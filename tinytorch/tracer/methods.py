@@ -17,7 +17,13 @@ from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.tensor import Tensor
 
-_SAME_NAME = ["all", "amax", "amin", "any", "argmax", "argmin", "bitwise_not", "broadcast_to", "clamp", "clone", "contiguous", "div", "expand", "flatten", "flip", "floor_divide", "gather", "index_select", "logical_and", "logical_not", "logical_or", "log_softmax", "logsumexp", "masked_fill", "matmul", "mean", "permute", "reciprocal", "remainder", "reshape", "softmax", "square", "squeeze", "std", "sum", "transpose", "unsqueeze", "var", "view"]
+_SAME_NAME = [
+    "all", "amax", "amin", "any", "argmax", "argmin", "bitwise_not", "broadcast_to", "clamp",
+    "clone", "contiguous", "div", "expand", "flatten", "flip", "floor_divide", "gather",
+    "index_select", "logical_and", "logical_not", "logical_or", "log_softmax", "logsumexp",
+    "masked_fill", "matmul", "mean", "permute", "reciprocal", "remainder", "reshape",
+    "softmax", "square", "squeeze", "std", "sum", "transpose", "unsqueeze", "var", "view",
+]  # fmt: skip
 
 
 def _bind() -> None:
@@ -74,7 +80,11 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__getitem__": getitem,
     "__setitem__": setitem,
 }
-_IN_PLACE = ["add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "abs", "neg", "exp", "log", "sqrt", "rsqrt", "sigmoid", "tanh", "relu", "floor", "ceil", "round", "trunc", "clamp", "masked_fill", "square", "reciprocal", "sin", "cos"]
+_IN_PLACE = [
+    "add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "abs", "neg", "exp",
+    "log", "sqrt", "rsqrt", "sigmoid", "tanh", "relu", "floor", "ceil", "round", "trunc",
+    "clamp", "masked_fill", "square", "reciprocal", "sin", "cos",
+]  # fmt: skip
 _AUGMENTED = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
               "floordiv": "floor_divide", "mod": "remainder"}  # fmt: skip
 
@@ -111,8 +121,11 @@ def _caster(dtype: DType) -> Callable[[Tensor], Tensor]:
     return cast
 
 
-for _name, _dtype in {"float": types.float32, "double": types.float64, "long": types.int64,
-                      "int": types.int32, "bool": types.bool_, "half": types.float16}.items():  # fmt: skip
+_CASTS = {
+    "float": types.float32, "double": types.float64, "long": types.int64, "int": types.int32,
+    "bool": types.bool_, "half": types.float16,
+}  # fmt: skip
+for _name, _dtype in _CASTS.items():
     setattr(Tensor, _name, _caster(_dtype))
 
 
@@ -280,7 +293,9 @@ def __deepcopy__(self: Tensor, memo: Any) -> Tensor:  # noqa: N807
     if mode.trace is not None:
         raise TraceError("copy.deepcopy of a tensor inside a compiled function; use clone()")
     if self.tape is not None:
-        raise RuntimeError("Only Tensors created explicitly by the user support the deepcopy protocol")
+        raise RuntimeError(
+            "Only Tensors created explicitly by the user support the deepcopy protocol"
+        )
     out = Tensor.make(self._type, self.array.copy(), cls=type(self))
     out._requires = self._requires
     out._grad = None if self._grad is None else __deepcopy__(self._grad, memo)
@@ -289,3 +304,5 @@ def __deepcopy__(self: Tensor, memo: Any) -> Tensor:  # noqa: N807
 
 
 _bind()
+
+__all__ = ["Tensor", "types"]

@@ -171,7 +171,7 @@ class Number(Operators):
     def __pos__(self) -> Any:
         return self
 
-    def __hash__(self) -> int:  # type: ignore[override]
+    def __hash__(self) -> int:
         return hash(self.known())
 
     def __repr__(self) -> str:

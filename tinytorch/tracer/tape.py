@@ -120,7 +120,7 @@ class Recording:
             self.saved.setdefault(operand, saved)
 
     def _node(self, tape: TapeNode, operands: list[Node]) -> Node:
-        """Add the node of a recorded op; a call is expanded if its inside must be differentiable."""
+        """Add the node of a recorded op; a call is expanded if its inside is differentiated."""
         if self.inline_calls and tape.op is ops.call:
             outputs = inline(self.graph, tape.attrs["graph"], operands)
             self._inlined[outputs[0]] = outputs

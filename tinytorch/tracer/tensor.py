@@ -8,7 +8,7 @@ construction, and a view is its base plus a chain of movement ops, derived again
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,8 +38,29 @@ class Tensor(Operators):
     Made by ``tinytorch.tensor`` and the other factories, never directly.
     """
 
-    __slots__ = ("__weakref__", "_array", "_base", "_chain", "_grad", "_memo", "_pointer",
-                 "_requires", "_storage", "_strides", "_tape", "_tape_version", "_type")  # fmt: skip
+    __slots__ = (
+        "__weakref__", "_array", "_base", "_chain", "_grad", "_memo", "_pointer", "_requires",
+        "_storage", "_strides", "_tape", "_tape_version", "_type",
+    )  # fmt: skip
+
+    _type: TensorType
+    _array: np.ndarray | None
+    _storage: Storage
+    _strides: tuple[int, ...]
+    _base: Tensor | None
+    _chain: tuple[tuple[Op, Any], ...]
+    _requires: bool
+    _grad: Tensor | None
+    _tape: TapeNode | None
+    _tape_version: int
+    _memo: Any
+    _pointer: int
+
+    if TYPE_CHECKING:  # methods are bound by name, from the table of functions
+
+        def __getitem__(self, index: Any) -> Any: ...
+
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise TypeError("use tinytorch.tensor(data) to make a tensor")
@@ -50,7 +71,7 @@ class Tensor(Operators):
         strides: tuple[int, ...] | None = None, cls: Any = None,
     ) -> Tensor:  # fmt: skip
         """Build a tensor on an array (or, inside a trace, on none)."""
-        self = _new(cls or Tensor)
+        self: Any = _new(cls or Tensor)
         self._type = type
         self._array = array
         self._storage = Storage(array) if storage is None else storage
@@ -332,7 +353,7 @@ class Tensor(Operators):
     def __len__(self) -> int:
         if not self._type.shape:
             raise TypeError("len() of a 0-d tensor")
-        return int(self._type.shape[0])
+        return int(self.shape[0])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()

@@ -22,8 +22,10 @@ from tinytorch.ir.types import DType, TensorType
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.tracer.mode import mode, no_grad, user_origin
 from tinytorch.tracer.number import Number, text_of
+from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage, contiguous_strides
-from tinytorch.tracer.tensor import TRACED, Tensor, accumulate, foreign, write_back
+from tinytorch.tracer.tensor import TRACED, Tensor, accumulate
+from tinytorch.tracer.views import write_back
 
 
 def region(tensor: Tensor) -> tuple[int, ...]:
@@ -184,7 +186,7 @@ class Trace:
     def write(self, x: Tensor, value: Tensor) -> None:
         """Give a tensor's storage a new value; a write through a view updates the base."""
         self.graph.origin = user_origin(self.phase)
-        root = x if not self._is_traced_view(x) else x._base
+        root: Any = x if not self._is_traced_view(x) else x._base
         leaf = root._requires and root._tape is None
         if leaf and mode.grad:
             what = "a leaf Variable" if root is x else "a view of a leaf Variable"
@@ -192,8 +194,8 @@ class Trace:
         flows = mode.grad and (value.requires_grad or root.requires_grad)
         if flows and root._array is not None:
             raise TraceError(
-                f"{user_origin()}: a tensor from outside the compiled function ({root._type}) would "
-                "receive a value that carries gradients; write value.detach() instead"
+                f"{user_origin()}: a tensor from outside the compiled function ({root._type}) "
+                "would receive a value that carries gradients; write value.detach() instead"
             )
         chain = x._chain if root is not x else ()
         if root._tape is not None and not mode.grad and chain:
@@ -311,7 +313,9 @@ class Trace:
 
     def reseed(self) -> None:
         """Refuse: the generator's state belongs to the outside of the trace."""
-        raise TraceError(f"{user_origin()}: manual_seed inside a compiled function; call it outside")
+        raise TraceError(
+            f"{user_origin()}: manual_seed inside a compiled function; call it outside"
+        )
 
     # -------------------------------------------------------------- autograd
 

@@ -44,6 +44,7 @@ class Tracked:
     """Base of modules and optimizers. Numbers live in ``_numbers``, everything else as usual."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Prepare what ``__setattr__`` needs, before any ``__init__``."""
         self = super().__new__(cls)
         object.__setattr__(self, "_numbers", {})
         token = None if mode.trace is None else mode.trace.token
@@ -97,7 +98,9 @@ class TrackedDict(dict[str, Any]):
 
     def get(self, key: str, default: Any = None) -> Any:
         """Item, or default."""
-        return self[key] if key in self else default
+        if key not in self:  # not dict.get, which would read past __getitem__
+            return default
+        return self[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
         if mode.trace is not None:

@@ -186,4 +186,4 @@ class _Drawn:
 
 def _shared_generators() -> list[Any]:
     """The generators behind ``random.random()`` and ``numpy.random.rand()``."""
-    return [random._inst, np.random.mtrand._rand]  # type: ignore[attr-defined]
+    return [random._inst, np.random.mtrand._rand]

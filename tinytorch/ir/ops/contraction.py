@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinytorch.ir.op import Attrs, Handle, fail, multilinear
+from tinytorch.ir.op import Attrs, Handle, Op, fail, multilinear
 from tinytorch.ir.ops.movement import permute
 from tinytorch.ir.types import TensorType
 
@@ -26,7 +26,7 @@ def transposed(x: Handle) -> Handle:
     return permute(x, order=(*range(n - 2), n - 1, n - 2))
 
 
-matmul = multilinear(
+matmul: Op = multilinear(
     "matmul", "contraction", "Matrix product over the last two axes; batch axes are equal.",
     infer=_matmul_type, eager=np.matmul,
     transposes=(

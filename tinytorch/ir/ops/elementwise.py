@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.ir.op import Handle, Mask, elementwise, predicate
+from tinytorch.ir.op import Handle, Mask, Op, elementwise, predicate
 from tinytorch.ir.ops.selection import where
 
 _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
@@ -82,7 +82,7 @@ div = elementwise(
 neg = elementwise(
     "neg", "Negative.", expr="-{0}", eager=_quiet(np.negative), partials=(lambda y, x: -1,)
 )
-pow_ = elementwise(
+pow_: Op = elementwise(
     "pow", "Power; 0 ** 0 is 1.", expr="pow({0}, {1})", eager=_quiet(np.power), costly=12,
     partials=(
         lambda y, a, b: where_handle(b == 0, 0.0, b * pow_(a, b - 1), like=y),
@@ -114,7 +114,7 @@ minimum = elementwise(
 abs_ = elementwise(
     "abs", "Absolute value.", expr="abs({0})", eager=np.abs, partials=(lambda y, x: sign(x),)
 )
-sign = elementwise(
+sign: Op = elementwise(
     "sign", "-1, 0 or 1; 0 for NaN.", expr="sign({0})", eager=_sign, partials=(None,)
 )
 exp = elementwise(
@@ -125,7 +125,7 @@ expm1 = elementwise(
     "expm1", "exp(x) - 1, exact near 0.", expr="expm1({0})", eager=_quiet(np.expm1),
     floating=True, costly=12, partials=(lambda y, x: y + 1,),
 )  # fmt: skip
-log = elementwise(
+log: Op = elementwise(
     "log", "Natural logarithm.", expr="log({0})", eager=_quiet(np.log), floating=True, costly=10,
     partials=(lambda y, x: 1 / x,),
 )  # fmt: skip
@@ -145,7 +145,7 @@ sin = elementwise(
     "sin", "Sine.", expr="sin({0})", eager=_quiet(np.sin), floating=True, costly=12,
     partials=(lambda y, x: cos(x),),
 )  # fmt: skip
-cos = elementwise(
+cos: Op = elementwise(
     "cos", "Cosine.", expr="cos({0})", eager=_quiet(np.cos), floating=True, costly=12,
     partials=(lambda y, x: -sin(x),),
 )  # fmt: skip
@@ -192,7 +192,7 @@ isnan = predicate("isnan", "Whether NaN.", expr="{0} != {0}", eager=np.isnan)
 
 # ------------------------------------------------------------- bits and logic
 
-bitwise_and = elementwise(
+bitwise_and: Op = elementwise(
     "bitwise_and", "Bitwise (for bool: logical) and.", expr="{0} & {1}", eager=np.bitwise_and,
     commutative=True,
 )  # fmt: skip

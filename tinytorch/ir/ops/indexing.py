@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.ir.op import Attrs, Handle, fail, linear
+from tinytorch.ir.op import Attrs, Handle, Op, fail, linear
 from tinytorch.ir.types import TensorType, int64
 
 
@@ -44,7 +44,7 @@ def _put_add_eager(x: np.ndarray, index: np.ndarray, axis: int, size: int) -> np
     return np.moveaxis(out, 0, axis)
 
 
-put_add = linear(
+put_add: Op = linear(
     "put_add", "indexing", "Transpose of take: slices added into zeros at an index.",
     infer=_put_add_type, eager=_put_add_eager,
     transpose=lambda g, x, index, axis, size: (take(g, index, axis=axis), None),
@@ -88,7 +88,7 @@ def _scatter_eager(x: np.ndarray, index: np.ndarray, axis: int, size: int) -> np
     return out
 
 
-scatter_add = linear(
+scatter_add: Op = linear(
     "scatter_add", "indexing", "Transpose of gather: elements added into zeros at an index.",
     infer=_scatter_type, eager=_scatter_eager,
     transpose=lambda g, x, index, axis, size: (gather(g, index, axis=axis), None),

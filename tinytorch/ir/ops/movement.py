@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.ir.op import Attrs, Handle, fail, linear
-from tinytorch.ir.types import TensorType, count, format_shape
+from tinytorch.ir.op import Attrs, Handle, Op, fail, linear
+from tinytorch.ir.types import TensorType, count, format_shape, upper
 
 # --------------------------------------------------------------------- reshape
 
@@ -20,7 +20,7 @@ def _reshape_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
     return TensorType(x.dtype, shape)
 
 
-reshape = linear(
+reshape: Op = linear(
     "reshape", "movement", "The same elements, in row-major order, in another shape.",
     infer=_reshape_type, eager=lambda x, shape: x.reshape(shape),
     transpose=lambda g, x, shape: (reshape(g, shape=x.type.shape),),
@@ -71,7 +71,7 @@ def inverse(order: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(order.index(i) for i in range(len(order)))
 
 
-permute = linear(
+permute: Op = linear(
     "permute", "movement", "Axes in another order.",
     infer=_permute_type, eager=lambda x, order: np.transpose(x, order),
     transpose=lambda g, x, order: (permute(g, order=inverse(order)),),
@@ -144,7 +144,7 @@ def _update_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
     for size, n, start, step in zip(
         base.shape, new.shape, attrs["starts"], attrs["steps"], strict=True
     ):
-        if n and start + (n - 1) * step >= size:
+        if n and start + (upper(n) - 1) * step >= upper(size):
             raise fail("update_slice", f"{n} elements from {start} by {step} do not fit", base, new)
     return TensorType(base.dtype, base.shape)
 
@@ -178,7 +178,7 @@ update_slice = linear(
 # ------------------------------------------------------------------------ flip
 
 
-flip = linear(
+flip: Op = linear(
     "flip", "movement", "Reversed along axes.",
     infer=lambda types, attrs: types[0],
     eager=lambda x, axes: np.flip(x, tuple(axes)),
@@ -196,7 +196,7 @@ def _cat_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
         if other.ndim != first.ndim or not all(same) or other.dtype is not first.dtype:
             raise fail("cat", f"shapes must agree but for axis {axis}, dtypes all", *types)
     shape = list(first.shape)
-    shape[axis] = sum(t.shape[axis] for t in types)  # type: ignore[misc]
+    shape[axis] = sum(upper(t.shape[axis]) for t in types)
     return TensorType(first.dtype, tuple(shape))
 
 

@@ -184,7 +184,7 @@ def _slice(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:
     if tuple(a["stops"]) == shape and not any(a["starts"]) and set(a["steps"]) <= {1}:
         return n
     if n.op is ops.full:
-        return _moved_constant(b, n, ops.slice_.infer((n.type,), a).shape)  # type: ignore[union-attr]
+        return _moved_constant(b, n, ops.slice_.infer((n.type,), a).shape)
     return None
 
 

@@ -234,8 +234,10 @@ class Evaluator:
                 continue
             waiting.pop()
             if known is None:
-                known = self._evaluated(current)
-        return known
+                self._evaluated(current)
+        found = self._known(node)
+        assert found is not None
+        return found
 
     def _known(self, node: Node) -> Expr | None:
         """The name that a member's value already has here, or None."""
@@ -301,7 +303,8 @@ class Evaluator:
         """Evaluate a node by its op and bind the result."""
         name, dtype = node.op.name, node.type.dtype
         if name in PURE_VIEWS:
-            return self.value(node, indices) if node not in self.levels else self._view(node, indices)
+            member = node in self.levels
+            return self._view(node, indices) if member else self.value(node, indices)
         if name == "full":
             return Constant(node.attrs["value"], dtype)
         expr: Expr
@@ -483,7 +486,8 @@ def probe_indices(
 def _operands(node: Node, levels: dict[Node, str]) -> list[Node]:
     if node.op.name in ("take", "gather"):
         return []
-    return [n for n in node.inputs if n.type.ndim == node.type.ndim or node.op.family == "reduction"]
+    reduces = node.op.family == "reduction"
+    return [n for n in node.inputs if reduces or n.type.ndim == node.type.ndim]
 
 
 __all__ = ["Access", "Evaluator", "Scope", "bases", "delinearize", "probe_indices"]

@@ -70,7 +70,8 @@ def lower_scatter(graph: Graph, node: Node, target: Target) -> Lowered:
     each, n = _axis("n", count)
     post, j = _axis("j", after)
     zero = Constant(0.0 if dtype.kind == "f" else 0, dtype)
-    clear = Loop(row, "chunk", (_nest([pre, post], Store("y0", p * (size * after) + i * after + j, zero)),))
+    own = Store("y0", p * (size * after) + i * after + j, zero)
+    clear = Loop(row, "chunk", (_nest([pre, post], own),))
     at = Symbol("at", size)
     here = n if node.op is ops.put_add else p * (count * after) + n * after + j
     value = Load("x0", p * (count * after) + n * after + j, dtype)

@@ -8,6 +8,8 @@ error leaves all state as it was. What cannot be donated is computed aside and c
 
 from __future__ import annotations
 
+from typing import Any
+
 import networkx as nx
 
 from tinytorch.ir.graph import Graph, Node
@@ -21,16 +23,16 @@ def donate(graph: Graph, steps: list[PlannedStep], flow: nx.DiGraph) -> None:
     """Mark updates as in place, adding to ``flow`` the order that makes it sound."""
     writer = {n: s for s in steps for n in s.writes}
     readers: dict[Node, list[PlannedStep]] = {}
-    for step in steps:
-        for node in step.reads:
-            readers.setdefault(node, []).append(step)
+    for reader in steps:
+        for node in reader.reads:
+            readers.setdefault(node, []).append(reader)
     failing = [s for s in steps if s.can_fail]
     taken: set[Node] = set()
     # Old values that are returned, or move into another state, are read after the last step.
     kept = {storage_of(n) for n in (*graph.outputs, *graph.updates.values())}
     for state, value in graph.updates.items():
         node = storage_of(value)
-        step = writer.get(node)
+        step: Any = writer.get(node)
         if step is None or node in taken or step.can_fail or state in kept:
             continue
         others = [s for s in readers.get(state, ()) if s is not step]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from tinytorch.ir.graph import Graph, Node
-from tinytorch.ir.kernel import Buffer, Kernel
+from tinytorch.ir.kernel import Buffer, Check, Kernel
 from tinytorch.ir.program import Copy, Launch, Product, Program, Row, Slot, Step
 from tinytorch.ir.target import Target
 from tinytorch.ir.types import DType, int64
@@ -255,7 +255,7 @@ def replace_codes(kernel: Kernel, offset: int) -> Kernel:
     if offset == 0:
         return kernel
     body = tuple(
-        replace(s, code=s.code + offset) if hasattr(s, "code") else s for s in kernel.body
+        replace(s, code=s.code + offset) if isinstance(s, Check) else s for s in kernel.body
     )
     return replace(kernel, body=body, name=f"{kernel.name}_{offset}")
 

@@ -179,8 +179,8 @@ def new_parameter(x: Tensor) -> Tensor:
 
 REFUSED = [
     printing, swallowed, today, system_random, logging_, global_list, global_assigned, clock,
-    random_number, numpy_random, numpy_generator, file, branch, loop, as_float, as_int, as_item, as_list, as_numpy,
-    to_numpy_function, contains, formatted, seeding, permuted,
+    random_number, numpy_random, numpy_generator, file, branch, loop, as_float, as_int, as_item,
+    as_list, as_numpy, to_numpy_function, contains, formatted, seeding, permuted,
 ]  # fmt: skip
 
 UNSEEN = [numpy_random, numpy_generator]

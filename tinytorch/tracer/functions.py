@@ -331,8 +331,8 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A view with a new axis of size 1."""
     axis = axis_of(dim, input.ndim + 1)
     shape, strides = list(input.shape), list(input._strides)
+    strides.insert(axis, shape[axis] * strides[axis] if axis < len(shape) else 1)
     shape.insert(axis, 1)
-    strides.insert(axis, 1)
     return input.view_as_op(ops.reshape, {"shape": tuple(shape)}, tuple(strides))
 
 

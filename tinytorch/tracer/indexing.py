@@ -37,13 +37,14 @@ def _position(item: Any, size: int, axis: int) -> int:
 def basic_view(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]:
     """Apply ints, slices, None and ``...`` as a view; return tensor indices left, by axis."""
     items = _as_items(index, x.ndim)
-    starts, stops, steps, shape, strides = [], [], [], [], []
+    starts, stops, steps, shape = [], [], [], []
+    strides: list[Any] = []
     tensors: list[tuple[int, Tensor]] = []
     axis = 0
     for item in items:
         if item is None:
             shape.append(1)
-            strides.append(1)
+            strides.append(None)
             continue
         size, stride = int(x.shape[axis]), x._strides[axis]
         start, stop, step = 0, size, 1
@@ -78,6 +79,9 @@ def basic_view(x: Tensor, index: Any) -> tuple[Tensor, list[tuple[int, Tensor]]]
         attrs = {"starts": tuple(starts), "stops": tuple(stops), "steps": tuple(steps)}
         sliced = tuple(s * c for s, c in zip(x._strides, steps, strict=True))
         out = x.view_as_op(ops.slice_, attrs, sliced)
+    for at in range(len(strides) - 1, -1, -1):
+        if strides[at] is None:  # a new axis steps over what follows, as in PyTorch
+            strides[at] = shape[at + 1] * strides[at + 1] if at + 1 < len(shape) else 1
     if tuple(shape) != tuple(out.shape):
         out = out.view_as_op(ops.reshape, {"shape": tuple(shape)}, tuple(strides))
     return out, tensors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable
 from typing import Any
 
@@ -44,7 +45,12 @@ def _bind() -> None:
 
 def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        value = function(self, *args, **kwargs)
+        # What is recorded may need the old values, and the write below overwrites them.
+        keep = mode.grad and mode.trace is None and (
+            self.requires_grad
+            or builtins.any(isinstance(x, Tensor) and x.requires_grad for x in args)
+        )  # fmt: skip
+        value = function(f.clone(self) if keep else self, *args, **kwargs)
         if value.shape != self.shape:
             raise RuntimeError(
                 f"output with shape {list(self.shape)} doesn't match the broadcast shape "

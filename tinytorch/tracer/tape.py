@@ -19,6 +19,8 @@ from tinytorch.ir.types import TupleType
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.passes.graph.rebuild import inline
 
+_SAVES_NOTHING = frozenset({"add", "sub"})
+"""Ops whose gradient needs no value, beside the linear ones: they may run backward again."""
 
 class Saved:
     """A value as an op saw it: the array, and the storage with its version at that time."""
@@ -95,7 +97,7 @@ class Recording:
                 order.append(tape)
             elif id(tape) not in seen:
                 seen.add(id(tape))
-                if tape.freed and not tape.op.linear:
+                if tape.freed and not (tape.op.linear or tape.op.name in _SAVES_NOTHING):
                     raise RuntimeError(
                         "Trying to backward through the graph a second time (or directly access "
                         "saved tensors after they have already been freed). Specify "
@@ -116,8 +118,11 @@ class Recording:
             return
         self.tape_of.setdefault(node, tape)
         self.known.setdefault(node, tape.output)
-        for operand, saved in zip(operands, tape.saved, strict=True):
-            self.saved.setdefault(operand, saved)
+        for operand, parent, saved in zip(operands, tape.parents, tape.saved, strict=True):
+            if parent is None or _same_memory(parent.output, saved.array):
+                earlier = self.saved.get(operand)
+                if earlier is None or saved.version < earlier.version:
+                    self.saved[operand] = saved
 
     def _node(self, tape: TapeNode, operands: list[Node]) -> Node:
         """Add the node of a recorded op; a call is expanded if its inside is differentiated."""
@@ -166,6 +171,14 @@ class Recording:
                 if source not in seen:
                     seen.add(source)
                     stack.append(source)
+
+
+def _same_memory(output: Any, array: Any) -> bool:
+    """Whether a tensor still shows the output of the op that made it, or was written to since.
+
+    After a write in place the output is an array of its own, which nothing can overwrite.
+    """
+    return isinstance(output, tuple) or bool(np.may_share_memory(output, array))
 
 
 Evaluator = Callable[[Recording, list[Node]], list[Any]]

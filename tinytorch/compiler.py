@@ -12,6 +12,7 @@ from tinytorch.ir.source import Source
 from tinytorch.ir.target import CPU, Target
 from tinytorch.ir.verify import verify
 from tinytorch.passes.base import Observer, PassManager
+from tinytorch.passes.observe import interpreting, verifying
 from tinytorch.passes.pipeline import lower_program, optimize
 from tinytorch.runtime.executable import Executable, load
 
@@ -29,13 +30,12 @@ class Compiled:
 
 def build(graph: Graph, target: Target = CPU, observers: list[Observer] | None = None) -> Compiled:
     """Compile a graph for the CPU; raise CompileError or VerifyError."""
-    manager = PassManager(list(observers or []))
+    watching = [verifying, interpreting] if config.verify else []
+    manager = PassManager([*watching, *(observers or [])])
     if config.verify:
         verify(graph)
     optimized = optimize(graph, manager)
-    if config.verify:
-        verify(optimized, "optimized")
-    program = lower_program(optimized, target, config.fuse)
+    program = lower_program(optimized, target, config.fuse, manager)
     sources = emit(program, target)
     return Compiled(graph, optimized, program, sources, load(program, sources))
 

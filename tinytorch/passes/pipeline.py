@@ -1,4 +1,16 @@
-"""The table of passes: what happens to a program between the trace and its text."""
+"""The table of passes: what happens to a program between the trace and its text.
+
+=================  ======================  ==================================================
+phase              pass                    does
+=================  ======================  ==================================================
+graph              simplify                calls expanded, constants folded, algebra
+                   split_reductions        each reduction over axes that lie together
+kernel             fuse                    which nodes share a kernel
+                   plan_steps              groups to loop nests, products to library calls
+program            order                   donation of state memory, then a sequence of steps
+                   plan_memory             slots, an arena planned by liveness, the Program
+=================  ======================  ==================================================
+"""
 
 from __future__ import annotations
 
@@ -8,23 +20,33 @@ from tinytorch.ir.target import Target
 from tinytorch.passes.base import PassManager
 from tinytorch.passes.graph.reductions import split_reductions
 from tinytorch.passes.graph.simplify import simplify
-from tinytorch.passes.kernel.fuse import fuse
+from tinytorch.passes.kernel.fuse import Fused, fuse
 from tinytorch.passes.program.donate import donate
 from tinytorch.passes.program.memory import plan_memory
 from tinytorch.passes.program.order import ordered
-from tinytorch.passes.program.steps import dependencies, plan_steps
+from tinytorch.passes.program.steps import PlannedStep, dependencies, plan_steps
 
 
 def optimize(graph: Graph, manager: PassManager) -> Graph:
-    """Graph to graph."""
-    graph = manager.run("simplify", simplify, graph)
-    return manager.run("split_reductions", split_reductions, graph)
+    """Graph to graph. Every pass may be left out, so that a faulty one can be found."""
+    graph = manager.optional("simplify", simplify, graph)
+    return manager.optional("split_reductions", split_reductions, graph)
 
 
-def lower_program(graph: Graph, target: Target, fusing: bool = True) -> Program:
+def lower_program(
+    graph: Graph, target: Target, fusing: bool = True, manager: PassManager | None = None
+) -> Program:
     """Optimised graph to launches with memory."""
-    fused = fuse(graph, fusing)
-    steps = plan_steps(graph, fused, target)
+    manager = manager or PassManager()
+    fused: Fused = manager.run("fuse", fuse, graph, fusing)
+    steps: list[PlannedStep] = manager.run(
+        "plan_steps", lambda unit: plan_steps(graph, unit, target), fused
+    )
+    batches = manager.run("order", lambda unit: _order(graph, unit), steps)
+    return manager.run("plan_memory", lambda unit: plan_memory(graph, unit, target), batches)
+
+
+def _order(graph: Graph, steps: list[PlannedStep]) -> list[list[PlannedStep]]:
     flow = dependencies(steps)
     donate(graph, steps, flow)
-    return plan_memory(graph, ordered(steps, flow), target)
+    return ordered(steps, flow)

@@ -290,9 +290,12 @@ class _Fusion:
         for numbers in readers.values():
             for other in numbers[1:]:
                 a, b = _final(moved, numbers[0]), _final(moved, other)
-                if a != b and not nx.has_path(self.flow, a, b) and not nx.has_path(self.flow, b, a):
-                    if self._try_merge(a, b):
-                        moved[b] = a
+                if a != b and self._independent(a, b) and self._try_merge(a, b):
+                    moved[b] = a
+
+    def _independent(self, a: int, b: int) -> bool:
+        """Whether neither group needs the other."""
+        return not nx.has_path(self.flow, a, b) and not nx.has_path(self.flow, b, a)
 
     # --------------------------------------------------------------- result
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinytorch.ir.graph import Node
 from tinytorch.passes.kernel.access import bases
 
-_COSTLY = 4
+_COSTLY = 2
 
 
 class Phases:

@@ -287,3 +287,53 @@ def test_data_of_a_leaf_can_be_written() -> None:
     w.data.mul_(2)
     w.detach().add_(1)
     np.testing.assert_array_equal(w.detach().numpy(), np.full(3, 3))
+
+
+def test_writes_to_detached_tensors_reach_the_original() -> None:
+    def scenario(compile: Compile) -> Any:
+        state = tt.ones(2, 3)
+
+        @compile
+        def f(x: Tensor) -> Any:
+            state.detach()[0].add_(x)
+            state.detach().mul_(2)
+            y = x * 2
+            z = y.detach()
+            z.add_(1)
+            return y, z.view(-1), state.sum()
+
+        return f(normal(3)), f(normal(3)), state
+
+    check(scenario, compiles=1)
+
+
+def test_data_is_written_inside() -> None:
+    w = tt.ones(2, requires_grad=True)
+
+    @tt.compile
+    def f() -> Any:
+        w.grad = None
+        (w * 3).sum().backward()
+        w.data.sub_(0.5 * w.grad)
+        w.data[0] = 7.0
+        w.data = w.data * 2
+        return w * 1
+
+    out = f()
+    np.testing.assert_allclose(w.detach().numpy(), [14, -1])
+    assert out.requires_grad
+    f()
+    np.testing.assert_allclose(w.detach().numpy(), [14, -5])
+
+
+def test_a_write_to_a_detached_value_with_history_is_refused() -> None:
+    w = tt.ones(2, requires_grad=True)
+    with pytest.raises(tt.errors.TraceError, match="clone"):
+        tt.compile(lambda: (w * 2).detach().add_(1))()
+    assert tt.compile(lambda: (w * 2).detach() + 1)().tolist() == [3.0, 3.0]
+
+
+@pytest.mark.xfail(reason="a detached parameter is returned as a copy")
+def test_a_returned_detached_parameter_shares_its_memory() -> None:
+    w = tt.ones(2, requires_grad=True)
+    assert np.shares_memory(tt.compile(lambda: w.detach())().numpy(), w.detach().numpy())

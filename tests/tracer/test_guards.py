@@ -6,6 +6,7 @@ import argparse
 import collections
 import dataclasses
 import functools
+import math
 import types
 from collections.abc import Callable
 from typing import Any
@@ -281,6 +282,52 @@ def test_a_number_that_becomes_a_shape_or_text_guards_its_value() -> None:
         return [f(X, n, p) for n, p in ((1, 1.5), (2, 1.5), (1, 1.5), (2, 2.5))]
 
     check(scenario, compiles=3)
+
+
+def test_what_python_raises_for_numbers_compiled_code_raises() -> None:
+    f = tt.compile(lambda x, k, n: x * (k / n))
+    assert f(X, 1, 2).shape == (3,)
+    for n in (0, 0.0):
+        with pytest.raises(ZeroDivisionError):
+            f(X, 1, n)
+    assert f.cache_info().compiles == 1
+
+
+def test_powers_of_numbers_keep_their_kind() -> None:
+    def scenario(compile: Compile) -> Any:
+        f = compile(lambda x, k: ((-1) ** k, 2**k, k**2, 0.5**k, (k + 0.5) ** 0.5, x * (-1) ** k))
+        return [f(X, k) for k in (2, 3, 0, -1, 5)]
+
+    check(scenario)
+
+
+def test_large_integers_do_not_wrap() -> None:
+    f = tt.compile(lambda x, k: (k * k, x))
+    for k in (10, 10**12, -(10**12), 11):
+        assert f(X, k)[0] == k * k
+
+
+def test_everything_a_number_can_do() -> None:
+    def scenario(compile: Compile) -> Any:
+        @compile
+        def f(x: Tensor, k: int, r: float) -> Any:
+            kinds = k & 1, k << 1, ~k, 1 | k, k.bit_length(), divmod(k, 3), divmod(7, k)
+            reals = round(r, 1), math.sqrt(r), math.floor(r), int(r), abs(-r), +r, r.is_integer()
+            made = tt.tensor([r, 1.0]), tt.tensor([[k, 2], [3, k]]), tt.full((2,), r), tt.arange(k)
+            used = x.clamp(max=r), tt.where(x > r, x, r), x.clone().fill_(r), x**r, r - x, k // x
+            return kinds, reals, made, used, min(k, 3), max(r, 2.0), {1: "a", 2: "b"}.get(k), r < k
+
+        return [f(X.abs(), k, r) for k, r in ((1, 1.5), (2, 2.5), (1, 1.5), (3, 0.25))]
+
+    check(scenario)
+
+
+def test_nan_and_infinity_as_numbers() -> None:
+    def scenario(compile: Compile) -> Any:
+        f = compile(lambda x, r: (x * r if r < math.inf else x, float(r) == float(r)))
+        return [f(X, r) for r in (1.0, math.nan, math.nan, math.inf, -math.inf)]
+
+    check(scenario)
 
 
 @pytest.mark.parametrize("pair", [(1, 1.0), (True, 1), (0.0, -0.0), ("a", "b"), (None, 0)])

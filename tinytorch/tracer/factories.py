@@ -36,6 +36,9 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
     if isinstance(data, Tensor):
         out = data.detach().clone()
         return _finish(out if dtype is None else out.to(dtype), requires_grad)
+    if mode.trace is not None and isinstance(data, list | tuple) and _holds_number(data):
+        out = _stacked(data, dtype or _literal_dtype(data))
+        return _finish(out, requires_grad)
     if mode.trace is not None and isinstance(data, np.ndarray):
         raise TraceError(
             f"{user_origin()}: a numpy array of shape {list(data.shape)} would be frozen into the "
@@ -45,6 +48,32 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
     if mode.trace is not None:
         return _traced_literal(array, requires_grad)
     return _finish(Tensor.wrap(array), requires_grad)
+
+
+def _holds_number(data: Any) -> bool:
+    if isinstance(data, list | tuple):
+        return any(_holds_number(x) for x in data)
+    return type(data) is Number
+
+
+def _literal_dtype(data: Any) -> DType:
+    """The dtype of nested lists of numbers, some of them run-time numbers."""
+    values = data if isinstance(data, list | tuple) else [data]
+    if any(isinstance(x, list | tuple) for x in values):
+        found = [_literal_dtype(x) for x in values]
+        return mode.default_dtype if mode.default_dtype in found else found[0]
+    return mode.default_dtype if any(isinstance(x, float) for x in values) else int64
+
+
+def _stacked(data: Any, dtype: DType) -> Tensor:
+    """Nested lists with run-time numbers in them, as a tensor."""
+    if isinstance(data, list | tuple):
+        parts = [_stacked(x, dtype) for x in data]
+        if len({p.shape for p in parts}) > 1:
+            raise ValueError("tensor data must be rectangular")
+        flat = [ops.reshape(p, shape=(1, *p.shape)) for p in parts]
+        return ops.cat(*flat, axis=0) if len(flat) > 1 else flat[0]
+    return full((), data, dtype=dtype)
 
 
 def _as_array(data: Any, dtype: DType | None) -> np.ndarray:

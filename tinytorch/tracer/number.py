@@ -74,6 +74,8 @@ class Number(Operators):
                      {f"_{i}": v for i, v in enumerate(values)})  # fmt: skip
         if isinstance(value, complex) or (isinstance(value, int) and abs(value) >= 1 << 63):
             return _apply_known(op, operands)
+        if isinstance(value, int) and op.name in ("mul", "pow"):
+            self.trace.guard_predicate(f"(abs({text}) < {1 << 62})", abs(value) < 1 << 62)
         return self.trace.number(op, operands, text, value)
 
     def check_trace(self) -> None:
@@ -141,6 +143,18 @@ class Number(Operators):
     def __rmod__(self, other: Any) -> Any:
         return ops.remainder(other, self)
 
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else an int or float has (``bit_length``, ``hex``), for the value itself."""
+        if name in Number.__slots__ or not hasattr(type(self.value), name):
+            raise AttributeError(f"'{type(self.value).__name__}' object has no attribute {name!r}")
+        return getattr(self.known(), name)
+
     def __bool__(self) -> bool:
         self.check_trace()
         return bool(self.trace.guard_predicate(f"bool({self.text})", bool(self.value)))
@@ -186,6 +200,23 @@ class Number(Operators):
     def is_integer(self) -> bool:
         """Whether the value is a whole number."""
         return float(self.known()).is_integer()
+
+
+def _on_bits(name: str) -> Any:
+    """An operator on bits: it has no 64-bit form, so it takes the value itself."""
+
+    def method(self: Number, *others: Any) -> Any:
+        known = [x.known() if type(x) is Number else x for x in others]
+        return getattr(self.known(), name)(*known)
+
+    method.__name__ = name
+    return method
+
+
+for _name in ("and", "or", "xor", "lshift", "rshift"):
+    setattr(Number, f"__{_name}__", _on_bits(f"__{_name}__"))
+    setattr(Number, f"__r{_name}__", _on_bits(f"__r{_name}__"))
+setattr(Number, "__invert__", _on_bits("__invert__"))  # noqa: B010 - beside its kin
 
 
 def _is_number(x: Any) -> bool:

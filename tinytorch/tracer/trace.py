@@ -55,6 +55,7 @@ class Trace:
         self._inputs: dict[Any, Node] = {}
         self._owned: dict[int, Storage] = {}
         self._leaves: dict[int, tuple[Tensor, list[Node]]] = {}
+        self._detached: set[Storage] = set()
         self._labels = 0
         self._number_sources: dict[tuple[int, str], Number] = {}
         self.token = object()
@@ -176,10 +177,24 @@ class Trace:
         return out
 
     def detach(self, x: Tensor) -> Tensor:
-        """Return a value without history. Writes to it do not reach the original here."""
+        """Return a value without history: a view, so writes reach the original.
+
+        A value with history is the exception: its detached copy cannot be written to.
+        """
         node = self.node_of(x)
         self.graph.origin = user_origin(self.phase)
-        return self.tensor(self.graph.add(ops.detach, [node], label=0))
+        detached = self.graph.add(ops.detach, [node], label=0)
+        traced = self._is_traced_view(x)
+        base: Any = x._base if traced else x
+        if base._array is None and x.requires_grad:
+            out = self.tensor(detached)
+            self._detached.add(out._storage)
+            return out
+        out = Tensor.make(x._type, None, x._storage, x._strides)
+        out._base = base
+        out._chain = (*(x._chain if traced else ()), (ops.detach, {"label": 0}))
+        out._memo = (self.node_of(base), detached)
+        return out
 
     # --------------------------------------------------------------- writing
 
@@ -187,17 +202,24 @@ class Trace:
         """Give a tensor's storage a new value; a write through a view updates the base."""
         self.graph.origin = user_origin(self.phase)
         root: Any = x if not self._is_traced_view(x) else x._base
+        chain = x._chain if root is not x else ()
+        aside = any(op is ops.detach for op, _ in chain)
+        chain = tuple(step for step in chain if step[0] is not ops.detach)
         leaf = root._requires and root._tape is None
-        if leaf and mode.grad:
+        if root._storage in self._detached:
+            raise TraceError(
+                f"{user_origin()}: a write to a detached tensor of {root._type} would have to "
+                "change the original, which carries gradients, too; clone() it first"
+            )
+        if leaf and mode.grad and not aside:
             what = "a leaf Variable" if root is x else "a view of a leaf Variable"
             raise RuntimeError(f"{what} that requires grad is being used in an in-place operation.")
-        flows = mode.grad and (value.requires_grad or root.requires_grad)
+        flows = mode.grad and (value.requires_grad or (root.requires_grad and not aside))
         if flows and root._array is not None:
             raise TraceError(
                 f"{user_origin()}: a tensor from outside the compiled function ({root._type}) "
                 "would receive a value that carries gradients; write value.detach() instead"
             )
-        chain = x._chain if root is not x else ()
         if root._tape is not None and not mode.grad and chain:
             raise TraceError(
                 f"{user_origin()}: a write under no_grad through a view of a tensor with history; "
@@ -233,12 +255,11 @@ class Trace:
             return
         if value and not x._requires:
             node = self.graph.add(ops.detach, [self.node_of(x)], label=self.label())
-            self._values[id(x._storage)] = node
-            if x._base is not None:
+            if x._base is not None:  # it leaves its base: it is a leaf of its own from here on
                 x._base, x._chain = None, ()
                 x._storage = Storage(None)
                 self._owned[id(x._storage)] = x._storage
-                self._values[id(x._storage)] = node
+            self._values[id(x._storage)] = node
         x._requires = value
 
     # --------------------------------------------------------------- numbers
@@ -297,8 +318,11 @@ class Trace:
         return outcome
 
     def guard_number(self, number: Number) -> None:
-        """Note that a number must keep its value."""
-        self.predicates[number.text] = number.value
+        """Note that a number must keep its value; NaN equals nothing, so it is asked otherwise."""
+        if number.value != number.value:  # noqa: PLR0124
+            self.predicates[f"({number.text} != {number.text})"] = True
+        else:
+            self.predicates[number.text] = number.value
 
     # ---------------------------------------------------------------- random
 

@@ -479,6 +479,8 @@ def probe_indices(
             base = access.node
             if base.op.name in GUARDED_VIEWS:
                 stack.extend((n, access.indices) for n in base.inputs[:1])
+            elif base in recomputed and base not in levels:
+                stack.extend((n, access.indices) for n in base.inputs)
             found.extend(access.indices if base.op is ops.iota else [access.flat])
     return found
 

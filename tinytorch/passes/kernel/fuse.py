@@ -22,6 +22,7 @@ from tinytorch.passes.kernel.domain import Plan, make_plan
 MAX_MEMBERS = 400
 MAX_BUFFERS = 48
 _RECOMPUTE_BELOW = 60
+_CHEAP = 2
 
 
 @dataclass
@@ -309,6 +310,9 @@ class _Fusion:
                 if base in self.group_of and self.group_of[base] != place:
                     stored.add(base)
         stored |= {n for n in self.nodes if is_opaque(n)}
+        again = self._computed_again(stored)
+        stored -= again
+        self.recomputed |= again
         groups = []
         for group in self.groups.values():
             group.members = self._ordered(group.members)
@@ -316,6 +320,26 @@ class _Fusion:
                 group.plan = make_plan(group.members, self.required)
             groups.append(group)
         return Fused(groups, stored, self.required, self.recomputed, self.elements)
+
+
+    def _computed_again(self, stored: set[Node]) -> set[Node]:
+        """Cheap functions of stored values: computing one again costs less than storing it."""
+        states = self.graph.updates.keys()
+        found: set[Node] = set()
+        for node in self.nodes:
+            if node not in stored or node in self.required or node not in self.group_of:
+                continue
+            cheap = node.op.family == "elementwise" and not node.op.effect
+            sources = bases(node, self.required)
+            if (
+                self.enabled and cheap and node.op.costly <= _CHEAP and len(sources) == 1
+                and all(
+                    (s in stored and s not in found) or (s.op.name == "input" and s not in states)
+                    for s in sources
+                )
+            ):  # fmt: skip
+                found.add(node)
+        return found
 
 
 def _final(moved: dict[int, int], number: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
@@ -99,33 +100,60 @@ def _element(operand: Operand, name: str, row: Index, col: Index, rows: int, col
 
 
 def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
-    """A matrix product as a loop nest: rows of the result, each a sum of scaled rows."""
+    """A matrix product as a loop nest: rows of the result, each a sum of scaled rows.
+
+    Several terms are added at a time, so that a row of the result is loaded and stored once for
+    all of them. On the CPU a transposed right factor is packed first: its rows are then contiguous.
+    """
     left, right = product_operands(node)
     *batch_shape, m, n = node.type.shape
     k = node.inputs[0].type.shape[-1]
     dtype = node.type.dtype
     rows = math.prod(batch_shape) * m
     row, i = _axis("i", rows)
-    inner, kk = _axis("k", k)
     col, j = _axis("j", n)
     batch, at_row = i.split(m)
-    zero = Constant(0.0 if dtype.kind == "f" else 0, dtype)
-    factor = Var("factor", dtype)
-    x = _element(left, "x0", at_row, kk, m, k, batch, dtype)
-    y = _element(right, "x1", kk, j, k, n, batch, dtype)
     out = i * n + j
-    term = Apply("{0} * {1}", (factor, y), dtype)
-    body: list[Stmt] = [
-        Loop(row, "chunk", (
-            _nest([col], Store("y0", out, zero)),
-            Loop(inner, "serial", (Let(factor, x), _nest([col], Store("y0", out, term, "sum")))),
-        ))
-    ]  # fmt: skip
+    before: list[Stmt] = []
+    packs = target.name == "cpu" and right.transposed and rows == m and m > 1 and k * n > 0
+    name, packed = ("pack", replace(right, transposed=False)) if packs else ("x1", right)
+    if packs:
+        depth, at = _axis("p", k)
+        copy = Store(name, at * n + j, _element(right, "x1", at, j, k, n, batch, dtype))
+        before = [Loop(depth, "serial", (_nest([col], copy),))]
+
+    def terms(at: Index, count: int, mode: str) -> tuple[Stmt, ...]:
+        """Add ``count`` scaled rows, from row ``at`` of the right factor on."""
+        factors = [Var(f"factor_{u}", dtype) for u in range(count)]
+        lets = [
+            Let(f, _element(left, "x0", at_row, at + u, m, k, batch, dtype))
+            for u, f in enumerate(factors)
+        ]
+        loads = [_element(packed, name, at + u, j, k, n, batch, dtype) for u in range(count)]
+        template = " + ".join(f"{{{2 * u}}} * {{{2 * u + 1}}}" for u in range(count))
+        arguments = tuple(e for pair in zip(factors, loads, strict=True) for e in pair)
+        return (*lets, _nest([col], Store("y0", out, Apply(template, arguments, dtype), mode)))
+
+    whole, rest = divmod(k, _TERMS)
+    inside: list[Stmt] = []
+    if whole:
+        inside += terms(Index(), _TERMS, "set")
+    if whole > 1:
+        block, kk = _axis("k", whole - 1)
+        inside.append(Loop(block, "serial", terms(kk * _TERMS + _TERMS, _TERMS, "sum")))
+    if rest:
+        inside += terms(Index((), whole * _TERMS), rest, "sum" if whole else "set")
+    body = [*before, Loop(row, "chunk", tuple(inside))]
     buffers = [
         Buffer("x0", dtype, left.base.type.size, "in"),
         Buffer("x1", dtype, right.base.type.size, "in"),
         Buffer("y0", dtype, node.type.size, "out"),
+        *([Buffer(name, dtype, k * n, "scratch")] if packs else []),
     ]
     cost = float(2 * n * k)
     chunk = chunk_of(rows, cost, target, flat=False)
     return _finish(graph, node, body, buffers, rows, chunk, cost, [left.base, right.base])
+
+
+_TERMS = 8
+"""Scaled rows added at a time: enough to keep the multipliers busy, few enough for registers."""

@@ -239,7 +239,7 @@ def test_dropout_draws_the_same_numbers() -> None:
         third = step(X)
         return first, between, third, tt.randn(2), weights(model)
 
-    check(scenario, compiles=1)
+    check(scenario, compiles=1, atol=5e-5)  # weights near 100: sums of terms that cancel
 
 
 def test_random_tensors_inside_a_step() -> None:

@@ -67,7 +67,6 @@ def test_backward_outside_through_a_compiled_model() -> None:
     check(scenario, compiles=1)
 
 
-@pytest.mark.xfail(reason="a returned view of a result carries the history of its base")
 def test_outside_gradients_reach_every_result() -> None:
     def scenario(compile: Compile) -> Any:
         @compile

@@ -493,7 +493,6 @@ def test_the_same_tensor_twice() -> None:
     check(scenario, compiles=2)
 
 
-@pytest.mark.xfail(reason="a replay traced with state as its argument takes any argument")
 def test_an_argument_that_is_also_captured() -> None:
     def scenario(compile: Compile) -> Any:
         state = tt.ones(3)
@@ -526,7 +525,6 @@ def test_grad_mode_and_default_dtype() -> None:
     check(scenario, compiles=3)
 
 
-@pytest.mark.xfail(reason="an incoming gradient that is only compared with None pins its identity")
 def test_clearing_gradients_in_a_loop_of_the_users() -> None:
     """Reading ``p.grad`` before dropping it may cost a second trace, but not one a step."""
     w = normal(3, requires_grad=True)

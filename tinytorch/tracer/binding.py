@@ -16,6 +16,7 @@ import numpy as np
 
 from tinytorch.compiler import Compiled as Built
 from tinytorch.errors import TraceError
+from tinytorch.ir import ops
 from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
 from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, renewer
@@ -112,14 +113,7 @@ class Binding:
         storages: dict[int, int] = {}
         for position, leaf in enumerate(self.traced.leaves):
             self._leaf_guard(position, leaf, storages)
-        states = frozenset(
-            id(t._storage) for n, (_, t) in enumerate(self.traced.trace.captures)
-            if n not in self.traced.argument_of
-        )  # fmt: skip
-        for position, leaf in enumerate(self.traced.leaves):
-            if isinstance(leaf, Tensor) and id(leaf._storage) not in states and states:
-                self.bind("states", states)
-                self._miss(f"id(a{position}._storage) in states")
+        self._state_guards()
         for number, check in enumerate(self.traced.checks):
             read = self.bind(f"read{number}", check.read)
             value = self.bind(f"was{number}", check.expected)
@@ -128,10 +122,33 @@ class Binding:
             else:
                 holds = self.bind(f"holds{number}", check.holds)
                 self._miss(f"{read}() is not {value} and not {holds}()")
+        captured = {id(t) for _, t in self.traced.trace.captures}
         for number, (tensor, grad_now) in enumerate(self.traced.trace.grads_read.values()):
             owner = self._tensor_text(tensor, f"read_grad{number}")
-            self._miss(f"{owner}._grad is not {self.bind(f'grad_was{number}', grad_now)}")
+            if grad_now is None or id(grad_now) in captured:
+                self._miss(f"{owner}._grad is not {self.bind(f'grad_was{number}', grad_now)}")
+            else:  # only whether there was one can have mattered
+                self._miss(f"{owner}._grad is None")
         self._numbers()
+
+    def _state_guards(self) -> None:
+        """Arguments that share memory with what the function sees by itself, and those that do not.
+
+        A replay for one kind does not fit the other: to it, writes to one are writes to both.
+        """
+        seen = [t for n, (_, t) in enumerate(self.traced.trace.captures)
+                if n not in self.traced.argument_of]  # fmt: skip
+        seen += [t for t in self.traced.reach.tracked if isinstance(t, Tensor)]
+        states = frozenset(id(t._storage) for t in seen)
+        self.bind("states", states)
+        self.bind("state_storages", [t._storage for t in seen])  # so that no id is used again
+        for position, leaf in enumerate(self.traced.leaves):
+            if not isinstance(leaf, Tensor) or not states:
+                continue
+            if id(leaf._storage) in states:
+                self._miss(f"a{position} is not {self.bind(f'argument{position}', leaf)}")
+            else:
+                self._miss(f"id(a{position}._storage) in states")
 
     def _miss(self, condition: str) -> None:
         self.emit(1, f"if {condition}:")
@@ -316,9 +333,12 @@ class Binding:
             return made[key]
         name = f"r{number}"
         if r.chain:
-            base = self._output_text(Result("output", r.index), made, f"{number}_base")
+            whole = Result("output", r.index, None, (), r.requires_grad, r.freed)
+            base = self._output_text(whole, made, f"{number}_base")
             views = self.bind(f"views_{number}", _as_views(r.chain))
             self.emit(1, f"{name} = chain({base}, {views})")
+            made[key] = name
+            return name
         else:
             node = self.traced.graph.outputs[r.index]
             kind = self.bind(f"out_type{number}", r.value._type if r.value is not None
@@ -376,6 +396,8 @@ class _View:
         self.op = op
 
     def __call__(self, value: Tensor, **attrs: Any) -> Tensor:
+        if self.op is ops.detach:
+            return value.detach()
         array_ = self.op.eager(value.array, **attrs)
         strides = tuple(s // array_.itemsize for s in array_.strides)
         return value.view_as_op(self.op, attrs, strides)

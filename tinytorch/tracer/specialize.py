@@ -158,13 +158,10 @@ class _Finish:
             index = self._argument_index(leaf)
             return Result("argument", index) if index >= 0 else Result("same", value=leaf)
         base, chain = (leaf, ()) if leaf._base is None else (leaf._base, leaf._chain)
-        if any(op is ops.detach for op, _ in chain):
-            if base._array is not None:
-                return Result("output", self._output(-1, self.trace.node_of(leaf)), leaf)
-            chain = tuple(step for step in chain if step[0] is not ops.detach)
         if base._array is not None:
             index = self._argument_index(base)
             return Result("view", index, None if index >= 0 else base, chain)
+        chain = tuple(step for step in chain if step[0] is not ops.detach)
         node = self.trace.node_of(base)
         number = self._output(id(base._storage), node)
         freed = self.trace.node_of(leaf) in self.trace.freed or node in self.trace.freed

@@ -292,9 +292,7 @@ class Tensor(Operators):
         """Return the same memory without history."""
         if mode.trace is not None:
             return mode.trace.detach(self)
-        out = Tensor.make(self._type, self.array, self._storage, self._strides)
-        out._base, out._chain = self, ()
-        return out
+        return Tensor.make(self._type, self.array, self._storage, self._strides)
 
     # --------------------------------------------------------------- reading
 

@@ -1,25 +1,28 @@
-"""matmul_c1cf0401: 6 rows, 6 a chunk."""
+"""matmul_c85fbe49: 6 rows, 6 a chunk."""
 
 import numpy as np
 from numba import njit, prange
 
-c0 = np.float32(0.0)
-
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def matmul_c1cf0401(x0, x1, y0, lo, hi, chunk):
-    for i in range(lo, hi):
+def matmul_c85fbe49(x0, x1, y0, pack, lo, hi, chunk):
+    for p in range(5):
         for j in range(7):
-            y0[i * 7 + j] = c0
-        for k in range(5):
-            factor = x0[i * 5 + k]
-            for j in range(7):
-                y0[i * 7 + j] += factor * (x1[j * 5 + k])
+            pack[p * 7 + j] = x1[j * 5 + p]
+    for i in range(lo, hi):
+        factor_0 = x0[i * 5]
+        factor_1 = x0[i * 5 + 1]
+        factor_2 = x0[i * 5 + 2]
+        factor_3 = x0[i * 5 + 3]
+        factor_4 = x0[i * 5 + 4]
+        for j in range(7):
+            y0[i * 7 + j] = factor_0 * pack[j] + factor_1 * (pack[j + 7]) + factor_2 * (pack[j + 14]) + factor_3 * (pack[j + 21]) + factor_4 * (pack[j + 28])
 
 
 @njit(parallel=True)
-def run_matmul_c1cf0401(x0, x1, y0):
+def run_matmul_c85fbe49(x0, x1, y0):
     extent, size = 6, 6
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
-        matmul_c1cf0401(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)
+        pack = np.empty(35, np.float32)
+        matmul_c85fbe49(x0, x1, y0, pack, chunk * size, min(extent, chunk * size + size), chunk)

@@ -81,6 +81,7 @@ class _Fusion:
         self.required = self._required()
         self.elements: set[Node] = set()
         self.recomputed = self._recomputed()
+        self._rank = {n: i for i, n in enumerate(self.nodes)}
         self.group_of: dict[Node, int] = {}
         self.groups: dict[int, Group] = {}
         self.flow: nx.DiGraph = nx.DiGraph()
@@ -209,11 +210,10 @@ class _Fusion:
             return False
         if self.elements and self._reads_own_element(a.members + b.members):
             return False
-        union = Group(a.members + b.members, None, None)
+        union = Group(self._ordered(a.members + b.members), None, None)
         if a.simple is not None and a.simple == b.simple and self._direct_edges(a, b):
             union.simple = a.simple
         else:
-            union.members = self._ordered(union.members)
             union.plan = make_plan(union.members, self.required)
             if union.plan is None or self._buffers(union.members) > MAX_BUFFERS:
                 return False
@@ -238,10 +238,7 @@ class _Fusion:
         return inside.isdisjoint(bases_of(viewed, self.required))
 
     def _ordered(self, members: list[Node]) -> list[Node]:
-        inside = set(members)
-        if not hasattr(self, "_rank"):
-            self._rank = {n: i for i, n in enumerate(self.nodes)}
-        return sorted(inside, key=self._rank.__getitem__)
+        return sorted(set(members), key=self._rank.__getitem__)
 
     def _buffers(self, members: list[Node]) -> int:
         inside = set(members)
@@ -252,16 +249,27 @@ class _Fusion:
         return self._indirect(first, second) or self._indirect(second, first)
 
     def _indirect(self, start: int, goal: int) -> bool:
+        last = self._span(goal)[1]
         stack = [n for n in self.flow.successors(start) if n != goal]
         seen = set(stack)
         while stack:
-            for following in self.flow.successors(stack.pop()):
+            place = stack.pop()
+            if self._span(place)[0] > last:
+                continue  # everything there comes later than all of the goal
+            for following in self.flow.successors(place):
                 if following == goal:
                     return True
                 if following not in seen:
                     seen.add(following)
                     stack.append(following)
         return False
+
+    def _span(self, place: int | Node) -> tuple[int, int]:
+        """Ranks of the first and the last node of a step."""
+        if isinstance(place, Node):
+            return self._rank[place], self._rank[place]
+        members = self.groups[place].members
+        return self._rank[members[0]], self._rank[members[-1]]
 
     def _contract(self, first: int, second: int, union: Group) -> None:
         for node in self.groups.pop(second).members:

@@ -13,6 +13,7 @@ from tinytorch.ir.types import int32 as int  # noqa: A004
 from tinytorch.ir.types import int64 as long
 from tinytorch.runtime.team import get_num_threads, set_num_threads
 from tinytorch.tracer import autograd
+from tinytorch.tracer.compare import compare
 from tinytorch.tracer.compiled import compile  # noqa: A004
 from tinytorch.tracer.factories import (
     Generator, arange, as_tensor, empty, eye, from_numpy, full, full_like, manual_seed, ones,

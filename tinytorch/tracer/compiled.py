@@ -141,7 +141,7 @@ class Compiled:
                     stacklevel=4,
                 )
         if config.dump:
-            dump(config.dump, f"{self.name}_{self.compiles}", self.stages)
+            dump(config.dump, f"{self.name}_{self.compiles}", self.stages, built.graph)
         return replay
 
     def _why(self, structure: Any, traced: Traced) -> str:

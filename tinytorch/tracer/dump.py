@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from tinytorch.ir.graph import Graph
 from tinytorch.ir.printer import to_dot
+from tinytorch.ir.svg import to_svg
 
 _FILES = {
     "graph": "1_graph.txt", "optimized": "2_optimized.txt", "kernels": "3_kernels.txt",
@@ -25,4 +26,6 @@ def dump(folder: str, name: str, stages: Mapping[str, str], graph: Graph | None 
     if graph is not None:
         with open(os.path.join(place, "graph.dot"), "w", encoding="utf-8") as out:
             out.write(to_dot(graph) + "\n")
+        with open(os.path.join(place, "graph.svg"), "w", encoding="utf-8") as out:
+            out.write(to_svg(graph) + "\n")
     return place

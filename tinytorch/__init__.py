@@ -20,11 +20,14 @@ from tinytorch.tracer.factories import (
     ones_like, rand, rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
 )  # fmt: skip
 from tinytorch.tracer.functions import (
-    BINARY, UNARY, all, amax, amin, any, argmax, argmin, bitwise_not, broadcast_to, cat, clamp,
-    clone, div, flatten, flip, floor_divide, gather, index_select, linear, log_softmax,
-    logical_and, logical_not, logical_or, logsumexp, masked_fill, matmul, mean, permute,
-    reciprocal, remainder, reshape, softmax, square, squeeze, stack, std, sum, take_along_dim,
-    transpose, unsqueeze, var, where,
+    BINARY, UNARY, all, amax, amin, any, argmax, argmin, bitwise_not, clamp, div,
+    floor_divide, gather, index_select, linear, log_softmax, logical_and, logical_not,
+    logical_or, logsumexp, masked_fill, matmul, mean, reciprocal, remainder, softmax, square,
+    std, sum, take_along_dim, var, where,
+)  # fmt: skip
+from tinytorch.tracer.shapes import (
+    broadcast_to, cat, clone, flatten, flip, permute, reshape, squeeze, stack, transpose,
+    unsqueeze,
 )  # fmt: skip
 from tinytorch.tracer.methods import Tensor
 from tinytorch.tracer.mode import (

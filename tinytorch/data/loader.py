@@ -11,9 +11,9 @@ from tinytorch.data.dataset import batch_cutter
 from tinytorch.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from tinytorch.errors import TraceError
 from tinytorch.tracer.factories import Generator, as_tensor, tensor
-from tinytorch.tracer.functions import stack
 from tinytorch.tracer.methods import types
 from tinytorch.tracer.mode import mode, user_origin
+from tinytorch.tracer.shapes import stack
 from tinytorch.tracer.tensor import Tensor
 
 

@@ -11,7 +11,7 @@ State is pure: ``graph.updates`` maps an input to the value it has after the cal
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,21 +209,27 @@ class Graph:
         return f"<Graph {self.name}: {len(self.inputs)} inputs, {len(self)} nodes>"
 
 
-def evaluate(
-    graph: Graph, known: dict[Node, Any], wanted: Iterable[Node]
-) -> dict[Node, Any]:
-    """Compute wanted nodes with numpy rules; ``known`` holds values to start from, and grows."""
+def needed(wanted: Iterable[Node], known: Container[Node]) -> list[Node]:
+    """Nodes to compute for wanted ones, each after its inputs, from known ones; no recursion."""
     order: list[Node] = []
-    seen = set(known)
+    seen: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(n, False) for n in wanted]
     while stack:
         node, ready = stack.pop()
         if ready:
             order.append(node)
-        elif node not in seen:
+        elif node not in seen and node not in known:
             seen.add(node)
             stack.append((node, True))
             stack.extend((n, False) for n in node.inputs)
+    return order
+
+
+def evaluate(
+    graph: Graph, known: dict[Node, Any], wanted: Iterable[Node]
+) -> dict[Node, Any]:
+    """Compute wanted nodes with numpy rules; ``known`` holds values to start from, and grows."""
+    order = needed(wanted, known)
     for node in order:
         result = node.op.eager(*(known[n] for n in node.inputs), **node.attrs)
         if isinstance(node.type, TensorType):

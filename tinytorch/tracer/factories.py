@@ -12,9 +12,9 @@ import numpy as np
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.ir.types import DType, TensorType, from_numpy_dtype, int64
-from tinytorch.tracer.functions import sizes_of
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number
+from tinytorch.tracer.shapes import sizes_of
 from tinytorch.tracer.tensor import Tensor
 
 

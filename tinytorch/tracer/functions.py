@@ -4,67 +4,27 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from tinytorch.errors import TraceError, TypeRuleError
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
-from tinytorch.ir.types import bool_, broadcast_shapes, int64, promote
+from tinytorch.ir.types import bool_, broadcast_shapes, int64
 from tinytorch.ir.types import count as count_of
 from tinytorch.tracer.mode import mode, user_origin
-from tinytorch.tracer.number import Number
-from tinytorch.tracer.storage import view_strides
+from tinytorch.tracer.shapes import (
+    axes_of,
+    axis_of,
+    check_tensor,
+    clone,
+    expand,
+    reshape,
+    squeeze,
+    transpose,
+    unsqueeze,
+)
 from tinytorch.tracer.tensor import Tensor
-
-# ------------------------------------------------------------------- arguments
-
-
-def check_tensor(x: Any, function: str) -> Tensor:
-    """Return x, or raise TypeError as PyTorch does."""
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{function}(): argument 'input' must be Tensor, not {type(x).__name__}")
-    return x
-
-
-def axis_of(dim: Any, ndim: int) -> int:
-    """Normalise an axis; raise IndexError with PyTorch's wording."""
-    if not hasattr(dim, "__index__") or isinstance(dim, Tensor):
-        raise TypeError(f"dim must be an int, not {type(dim).__name__}")
-    dim = int(dim.__index__())
-    span = max(ndim, 1)
-    if not -span <= dim < span:
-        raise IndexError(
-            f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], "
-            f"but got {dim})"
-        )
-    return dim % span
-
-
-def axes_of(dim: Any, ndim: int) -> tuple[int, ...]:
-    """Normalise ``None``, one axis or several to sorted unique axes."""
-    if dim is None:
-        return tuple(range(ndim))
-    if not isinstance(dim, tuple | list):
-        dim = (dim,)
-    axes = [axis_of(d, ndim) for d in dim] if dim else list(range(ndim))
-    if len(set(axes)) != len(axes):
-        raise RuntimeError("dim appears multiple times in the list of dims")
-    return tuple(sorted(axes)) if ndim else ()
-
-
-def sizes_of(shape: Sequence[Any], function: str) -> tuple[int, ...]:
-    """Read ``f(2, 3)`` or ``f((2, 3))`` as a shape of ints."""
-    if len(shape) == 1 and isinstance(shape[0], tuple | list):
-        shape = shape[0]
-    for size in shape:
-        if type(size) is not Number and (not hasattr(size, "__index__") or isinstance(size, bool)):
-            raise TypeError(
-                f"{function}(): argument 'size' must be tuple of ints, but found element of type "
-                f"{type(size).__name__}"
-            )
-    return tuple(int(s.__index__()) for s in shape)
-
 
 # ----------------------------------------------------------------- elementwise
 
@@ -229,163 +189,6 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got dtype {mask.dtype}")
     fill = value if isinstance(value, Tensor) else input.constant(value, shape=())
     return ops.where(mask, fill.to(input.dtype), input)
-
-
-# ---------------------------------------------------------------------- shapes
-
-
-def reshape(input: Tensor, *shape: Any) -> Tensor:
-    """The same elements in another shape; a view where strides allow, else a copy."""
-    wanted = fill_size(input, sizes_of(shape, "reshape"))
-    strides = view_strides(tuple(input.shape), input._strides, wanted)
-    if strides is None:
-        return ops.reshape(input, shape=wanted)
-    return input.view_as_op(ops.reshape, {"shape": wanted}, strides)
-
-
-def view(input: Tensor, *shape: Any) -> Tensor:
-    """The same memory in another shape; raises RuntimeError where only a copy could do it."""
-    wanted = fill_size(input, sizes_of(shape, "view"))
-    strides = view_strides(tuple(input.shape), input._strides, wanted)
-    if strides is None:
-        raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one "
-            "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
-        )
-    return input.view_as_op(ops.reshape, {"shape": wanted}, strides)
-
-
-def fill_size(input: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Replace a single -1 by the size that fits; raise RuntimeError if none does."""
-    total = input._type.size
-    if shape.count(-1) > 1:
-        raise RuntimeError("only one dimension can be inferred")
-    if builtins.any(s < -1 for s in shape):
-        raise RuntimeError(f"invalid shape dimension {min(shape)}")
-    rest = math.prod(s for s in shape if s != -1)
-    if (-1 in shape and (rest == 0 or total % rest)) or (-1 not in shape and rest != total):
-        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {total}")
-    return tuple(total // rest if s == -1 else s for s in shape)
-
-
-def permute(input: Tensor, *dims: Any) -> Tensor:
-    """A view with axes in another order."""
-    order = tuple(axis_of(d, input.ndim) for d in sizes_of(dims, "permute"))
-    if sorted(order) != list(range(input.ndim)):
-        raise RuntimeError(
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the "
-            f"length of the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not "
-            f"equal to len(dims) = {len(order)}"
-        )
-    return input.view_as_op(ops.permute, {"order": order}, tuple(input._strides[i] for i in order))
-
-
-def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
-    """A view with two axes swapped."""
-    order = list(range(input.ndim))
-    a, b = axis_of(dim0, input.ndim), axis_of(dim1, input.ndim)
-    if order:
-        order[a], order[b] = order[b], order[a]
-    return permute(input, *order)
-
-
-def expand(input: Tensor, *shape: Any) -> Tensor:
-    """A view in which axes of size 1 repeat; -1 keeps a size."""
-    wanted = sizes_of(shape, "expand")
-    lead = len(wanted) - input.ndim
-    if lead < 0:
-        raise RuntimeError(
-            f"expand: the number of sizes provided ({len(wanted)}) must be greater or equal to the "
-            f"number of dimensions in the tensor ({input.ndim})"
-        )
-    old: tuple[Any, ...] = input._type.shape
-    full = tuple(old[i - lead] if s == -1 and i >= lead else s for i, s in enumerate(wanted))
-    for i, size in enumerate(full):
-        if size < 0 or (i >= lead and old[i - lead] not in (1, size)):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({size}) must match the existing size "
-                f"({old[i - lead] if i >= lead else 'none'}) at non-singleton dimension {i}. "
-                f"Target sizes: {list(wanted)}. Tensor sizes: {list(old)}"
-            )
-    strides = tuple(
-        0 if i < lead or (old[i - lead] == 1 and s != 1) else input._strides[i - lead]
-        for i, s in enumerate(full)
-    )
-    return input.view_as_op(ops.broadcast_to, {"shape": full}, strides)
-
-
-def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
-    """``expand`` with the shape as one argument."""
-    return expand(input, *shape)
-
-
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
-    """A view without axes of size 1."""
-    chosen = axes_of(dim, input.ndim)
-    return view(
-        input, tuple(s for i, s in enumerate(input.shape) if not (i in chosen and s == 1))
-    )
-
-
-def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """A view with a new axis of size 1."""
-    axis = axis_of(dim, input.ndim + 1)
-    shape, strides = list(input.shape), list(input._strides)
-    strides.insert(axis, shape[axis] * strides[axis] if axis < len(shape) else 1)
-    shape.insert(axis, 1)
-    return input.view_as_op(ops.reshape, {"shape": tuple(shape)}, tuple(strides))
-
-
-def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Axes from ``start_dim`` to ``end_dim`` merged into one."""
-    if input.ndim == 0:
-        return reshape(input, 1)
-    a, b = axis_of(start_dim, input.ndim), axis_of(end_dim, input.ndim)
-    if a > b:
-        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
-    shape = input.shape
-    return reshape(input, (*shape[:a], math.prod(shape[a : b + 1]), *shape[b + 1 :]))
-
-
-def clone(input: Tensor) -> Tensor:
-    """A copy with its own memory, through which gradients flow."""
-    return ops.reshape(input, shape=input._type.shape)
-
-
-def contiguous(input: Tensor) -> Tensor:
-    """The tensor itself if its elements lie in order, else a copy that does."""
-    if input.is_contiguous():
-        return input
-    return ops.reshape(input, shape=input._type.shape)
-
-
-def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors one after another along an axis; dtypes promote."""
-    if not tensors:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
-    axis = axis_of(dim, tensors[0].ndim)
-    dtype = tensors[0].dtype
-    for t in tensors[1:]:
-        dtype = promote(dtype, t.dtype)
-    return ops.cat(*(t.to(dtype) for t in tensors), axis=axis)
-
-
-def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors of one shape along a new axis."""
-    if not tensors:
-        raise RuntimeError("stack expects a non-empty TensorList")
-    for t in tensors:
-        if t.shape != tensors[0].shape:
-            raise RuntimeError(
-                f"stack expects each tensor to be equal size, but got {list(tensors[0].shape)} at "
-                f"entry 0 and {list(t.shape)}"
-            )
-    return cat([unsqueeze(t, dim) for t in tensors], axis_of(dim, tensors[0].ndim + 1))
-
-
-def flip(input: Tensor, dims: Any) -> Tensor:
-    """A copy reversed along axes."""
-    return ops.flip(input, axes=axes_of(dims, input.ndim))
 
 
 # ------------------------------------------------------------------ reductions

@@ -12,6 +12,7 @@ from tinytorch.errors import TraceError
 from tinytorch.ir import types
 from tinytorch.ir.types import DType, broadcast_shapes
 from tinytorch.tracer import functions as f
+from tinytorch.tracer import shapes
 from tinytorch.tracer.factories import check_device
 from tinytorch.tracer.indexing import getitem, setitem
 from tinytorch.tracer.mode import mode
@@ -29,7 +30,7 @@ _SAME_NAME = [
 
 def _bind() -> None:
     for name in _SAME_NAME:
-        setattr(Tensor, name, getattr(f, name))
+        setattr(Tensor, name, getattr(f, name, None) or getattr(shapes, name))
     for name, function in (f.UNARY | f.BINARY).items():
         setattr(Tensor, name, function)
     for name in ("__matmul__", "mm", "bmm"):
@@ -50,7 +51,7 @@ def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
             self.requires_grad
             or builtins.any(isinstance(x, Tensor) and x.requires_grad for x in args)
         )  # fmt: skip
-        value = function(f.clone(self) if keep else self, *args, **kwargs)
+        value = function(shapes.clone(self) if keep else self, *args, **kwargs)
         if value.shape != self.shape:
             raise RuntimeError(
                 f"output with shape {list(self.shape)} doesn't match the broadcast shape "
@@ -153,7 +154,7 @@ def copy_(self: Tensor, src: Tensor) -> Tensor:
             f"The size of tensor a {list(self.shape)} must match the size of tensor b "
             f"{list(src.shape)}"
         )
-    return self.assign(f.expand(to(src, self.dtype), *self.shape))
+    return self.assign(shapes.expand(to(src, self.dtype), *self.shape))
 
 
 @method
@@ -198,7 +199,7 @@ def dim(self: Tensor) -> int:
 @method
 def size(self: Tensor, dim: int | None = None) -> Any:
     """Sizes, or the size of one axis."""
-    return self.shape if dim is None else self.shape[f.axis_of(dim, self.ndim)]
+    return self.shape if dim is None else self.shape[shapes.axis_of(dim, self.ndim)]
 
 
 @method
@@ -210,7 +211,7 @@ def numel(self: Tensor) -> int:
 @method
 def stride(self: Tensor, dim: int | None = None) -> Any:
     """Strides in elements, or that of one axis."""
-    return self._strides if dim is None else self._strides[f.axis_of(dim, self.ndim)]
+    return self._strides if dim is None else self._strides[shapes.axis_of(dim, self.ndim)]
 
 
 @method
@@ -222,13 +223,13 @@ def element_size(self: Tensor) -> int:
 @method
 def view_as(self: Tensor, other: Tensor) -> Tensor:
     """The same memory in another tensor's shape."""
-    return f.view(self, tuple(other.shape))
+    return shapes.view(self, tuple(other.shape))
 
 
 @method
 def expand_as(self: Tensor, other: Tensor) -> Tensor:
     """``expand`` to another tensor's shape."""
-    return f.expand(self, *other.shape)
+    return shapes.expand(self, *other.shape)
 
 
 @method
@@ -242,17 +243,17 @@ def t(self: Tensor) -> Tensor:
     """Transpose of a matrix."""
     if self.ndim > 2:
         raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-    return f.transpose(self, 0, 1) if self.ndim == 2 else self
+    return shapes.transpose(self, 0, 1) if self.ndim == 2 else self
 
 
 def _reversed(self: Tensor) -> Tensor:
     """A view with the axes reversed."""
-    return f.permute(self, *range(self.ndim - 1, -1, -1))
+    return shapes.permute(self, *range(self.ndim - 1, -1, -1))
 
 
 def _swapped(self: Tensor) -> Tensor:
     """A view with the last two axes swapped."""
-    return f.transpose(self, -2, -1)
+    return shapes.transpose(self, -2, -1)
 
 
 Tensor.T = property(_reversed)  # type: ignore[attr-defined]

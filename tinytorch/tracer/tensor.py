@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinytorch.ir import ops
+from tinytorch.ir.graph import needed
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, matched, needs_matching
 from tinytorch.ir.types import DType, TensorType, from_numpy_dtype
@@ -431,17 +432,7 @@ def evaluate_tensors(recording: Any, wanted: list[Any]) -> list[Tensor]:
                 handles[node]._tape = tape
         return handles[node]
 
-    order, seen = [], set(recording.known)
-    stack = [(n, False) for n in wanted]
-    while stack:
-        node, ready = stack.pop()
-        if ready:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((n, False) for n in node.inputs)
-    for node in order:
+    for node in needed(wanted, recording.known):
         if node.inputs:
             operands = [handles[n] if n in handles else known(n) for n in node.inputs]
             handles[node] = node.op(*operands, **node.attrs)

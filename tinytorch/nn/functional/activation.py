@@ -10,6 +10,7 @@ from typing import Any
 
 from tinytorch.tracer import functions as tensor_functions
 from tinytorch.tracer.functions import UNARY, where
+from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 sigmoid = UNARY["sigmoid"]
@@ -90,7 +91,7 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
 
 
 def _floating(input: Tensor, dtype: Any, function: str) -> Tensor:
-    tensor_functions.check_tensor(input, function)
+    check_tensor(input, function)
     input = input if dtype is None else input.to(dtype)
     if not input.dtype.is_floating_point:
         raise RuntimeError(f'"{function}" not implemented for {input.dtype.name}; pass dtype=')

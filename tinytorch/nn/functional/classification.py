@@ -12,8 +12,9 @@ from typing import Any
 from tinytorch.nn.functional.activation import log_softmax
 from tinytorch.nn.functional.loss import check_reduction
 from tinytorch.tracer.factories import arange
-from tinytorch.tracer.functions import check_tensor, in_range, where
+from tinytorch.tracer.functions import in_range, where
 from tinytorch.tracer.methods import types
+from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 

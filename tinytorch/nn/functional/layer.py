@@ -7,8 +7,9 @@ from typing import Any
 
 from tinytorch.tracer import functions as tensor_functions
 from tinytorch.tracer.factories import rand
-from tinytorch.tracer.functions import UNARY, amax, check_tensor, index_select, where
+from tinytorch.tracer.functions import UNARY, amax, index_select, where
 from tinytorch.tracer.methods import types
+from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 

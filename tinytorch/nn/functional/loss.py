@@ -6,8 +6,9 @@ import warnings
 from typing import Any
 
 from tinytorch.nn.functional.activation import stable_softplus
-from tinytorch.tracer.functions import UNARY, check_tensor, in_range, logical_not, where
+from tinytorch.tracer.functions import UNARY, in_range, logical_not, where
 from tinytorch.tracer.methods import types
+from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 REDUCTIONS = ("none", "mean", "sum")

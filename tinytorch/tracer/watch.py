@@ -148,7 +148,8 @@ class Watch:
         for code in self.ran:
             line = code.co_firstlineno
             for instruction in dis.get_instructions(code):
-                line = instruction.starts_line or line
+                if instruction.positions is not None:
+                    line = instruction.positions.lineno or line
                 if instruction.argval == name and instruction.opname.startswith(
                     ("STORE_", "DELETE_")
                 ):

@@ -6,6 +6,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,10 @@ import numpy as np
 from benchmarks.case import Arrays, Workload, mismatch
 from benchmarks.peers import Peer, base_environment
 from benchmarks.process import PeerError, PeerProcess, Setting, environment
+
+SETTLE = 0.5
+"""Seconds before a sample: OpenMP and BLAS threads of the peer before keep a core busy, waiting for
+work, for a while after its last call, and would be measured with the next one."""
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,7 @@ class Measurement:
         return entrant.process.ask(**request)
 
     def _sample(self, entrant: _Entrant) -> None:
+        time.sleep(SETTLE)
         answer = self._ask(entrant, do="time", seconds=self._effort.seconds)
         entrant.row.samples.append(answer["seconds"])
         entrant.row.calls = answer["calls"]

@@ -22,6 +22,8 @@ from benchmarks.process import PeerError, PeerProcess, Setting, environment
 SETTLE = 0.5
 """Seconds before a sample: OpenMP and BLAS threads of the peer before keep a core busy, waiting for
 work, for a while after its last call, and would be measured with the next one."""
+WARM = 0.3
+"""Seconds of calls that are not counted, after that pause."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ class Measurement:
 
     def _sample(self, entrant: _Entrant) -> None:
         time.sleep(SETTLE)
+        self._ask(entrant, do="time", seconds=WARM)  # the clock and the caches come back first
         answer = self._ask(entrant, do="time", seconds=self._effort.seconds)
         entrant.row.samples.append(answer["seconds"])
         entrant.row.calls = answer["calls"]

@@ -173,11 +173,12 @@ def main() -> None:
     compiled = microseconds(tt.compile(make_step(make_model())), train_set, 500)
     cold, warm = start_times()
     program = step.program
+    times, launches = eager / compiled, len(program.launches)
     print(f"""
 test accuracy      {score:.2%} on {len(test_set)} images the network never saw
 step, eager        {eager:8.1f} us
-step, compiled     {compiled:8.1f} us   ({eager / compiled:.1f} times faster, {tt.get_num_threads()} threads)
-one step is        1 native call: {len(program.launches)} kernel launches and {_products(program)} matrix products
+step, compiled     {compiled:8.1f} us   ({times:.1f} times faster, {tt.get_num_threads()} threads)
+one step is        1 native call: {launches} kernel launches and {_products(program)} products
 compiles           {step.cache_info().compiles} for {len(losses)} steps
 first step, cold   {cold:8.2f} s    (new process, empty cache: import, trace, compile, run)
 first step, warm   {warm:8.2f} s    (new process, kernels from the disk cache)

@@ -162,6 +162,8 @@ def interrupt_after(delay: float, work: Callable[[], Any]) -> bool:
     return False
 
 
+# An interrupt that falls into a weakref callback of numba's is swallowed there with a warning.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_time_leaves_a_working_state() -> None:
     interrupted = 0
     for number in range(8):

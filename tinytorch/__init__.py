@@ -19,12 +19,7 @@ from tinytorch.tracer.factories import (
     Generator, arange, as_tensor, empty, eye, from_numpy, full, full_like, manual_seed, ones,
     ones_like, rand, rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
 )  # fmt: skip
-from tinytorch.tracer.functions import (
-    BINARY, UNARY, all, amax, amin, any, argmax, argmin, bitwise_not, clamp, div,
-    floor_divide, gather, index_select, linear, log_softmax, logical_and, logical_not,
-    logical_or, logsumexp, masked_fill, matmul, mean, reciprocal, remainder, softmax, square,
-    std, sum, take_along_dim, var, where,
-)  # fmt: skip
+from tinytorch.tracer.functions import *
 from tinytorch.tracer.shapes import (
     broadcast_to, cat, clone, flatten, flip, permute, reshape, squeeze, stack, transpose,
     unsqueeze,
@@ -34,8 +29,5 @@ from tinytorch.tracer.mode import (
     enable_grad, get_default_dtype, is_grad_enabled, no_grad, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from tinytorch.tracer.views import Size
-
-globals().update(UNARY | BINARY)
-mm = bmm = matmul
 
 __version__ = "0.1.0"

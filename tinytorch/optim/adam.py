@@ -7,7 +7,7 @@ from typing import Any
 
 from tinytorch.optim.optimizer import Optimizer, advance, check_not_negative, gradient_of
 from tinytorch.tracer.factories import zeros_like
-from tinytorch.tracer.functions import UNARY, where
+from tinytorch.tracer.functions import elementwise, where
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import TrackedDict
 
@@ -59,7 +59,7 @@ class Adam(Optimizer):
         lr, eps, decay = group["lr"], group["eps"], group["weight_decay"]
         advance(clock, active)
         step_sizes: Any = lr / (1.0 - beta1**clock)
-        root_scales: Any = UNARY["rsqrt"](1.0 - beta2**clock)
+        root_scales: Any = elementwise.rsqrt(1.0 - beta2**clock)
         for position in active:
             param: Any = group["params"][position]
             state = self.state[param]
@@ -71,7 +71,7 @@ class Adam(Optimizer):
                 largest = self.entry(param, "max_exp_avg_sq")
                 largest.copy_(where(largest < square, square, largest))
                 square = largest
-            scale = UNARY["sqrt"](square) * root_scales[position] + eps
+            scale = elementwise.sqrt(square) * root_scales[position] + eps
             kept = param * (1.0 - lr * decay) if self.decoupled and decay != 0 else param
             param.copy_(kept - mean * step_sizes[position] / scale)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from tinytorch.ir import ops
 from tinytorch.ir.types import bool_
-from tinytorch.tracer.functions import in_range, where
+from tinytorch.tracer.functions.elementwise import where
+from tinytorch.tracer.functions.gathering import in_range
 from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.shapes import reshape

@@ -19,27 +19,23 @@ from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.tensor import Tensor
 
-_SAME_NAME = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "bitwise_not", "broadcast_to", "clamp",
-    "clone", "contiguous", "div", "expand", "flatten", "flip", "floor_divide", "gather",
-    "index_select", "logical_and", "logical_not", "logical_or", "log_softmax", "logsumexp",
-    "masked_fill", "matmul", "mean", "permute", "reciprocal", "remainder", "reshape",
-    "softmax", "square", "squeeze", "std", "sum", "transpose", "unsqueeze", "var", "view",
+_VIEWS_AND_COPIES = [
+    "broadcast_to", "clone", "contiguous", "expand", "flatten", "flip", "permute", "reshape",
+    "squeeze", "transpose", "unsqueeze", "view",
 ]  # fmt: skip
 
 
 def _bind() -> None:
-    for name in _SAME_NAME:
-        setattr(Tensor, name, getattr(f, name, None) or getattr(shapes, name))
-    for name, function in (f.UNARY | f.BINARY).items():
-        setattr(Tensor, name, function)
-    for name in ("__matmul__", "mm", "bmm"):
-        setattr(Tensor, name, f.matmul)
+    for name in _VIEWS_AND_COPIES:
+        setattr(Tensor, name, getattr(shapes, name))
+    for module in f.MODULES:
+        for name in module.METHODS:
+            setattr(Tensor, name, getattr(module, name))
     for name, function in _OPERATORS.items():
         setattr(Tensor, name, function)
-    for name in _IN_PLACE:
-        base = getattr(Tensor, name)
-        setattr(Tensor, f"{name}_", _in_place(name, base))
+    for module in f.MODULES:
+        for name in getattr(module, "IN_PLACE", ()):
+            setattr(Tensor, f"{name}_", _in_place(name, getattr(module, name)))
     for symbol, name in _AUGMENTED.items():
         setattr(Tensor, f"__i{symbol}__", getattr(Tensor, f"{name}_"))
 
@@ -75,23 +71,19 @@ def _castable(source: DType, target: DType) -> bool:
 
 
 _OPERATORS: dict[str, Callable[..., Any]] = {
+    "__matmul__": f.matmul,
     "__rmatmul__": lambda self, other: f.matmul(other, self),
     "__floordiv__": f.floor_divide,
     "__rfloordiv__": lambda self, other: f.floor_divide(other, self),
     "__mod__": f.remainder,
     "__rmod__": lambda self, other: f.remainder(other, self),
-    "__and__": f.BINARY["bitwise_and"],
-    "__or__": f.BINARY["bitwise_or"],
-    "__xor__": f.BINARY["bitwise_xor"],
+    "__and__": f.bitwise_and,
+    "__or__": f.bitwise_or,
+    "__xor__": f.bitwise_xor,
     "__invert__": f.bitwise_not,
     "__getitem__": getitem,
     "__setitem__": setitem,
 }
-_IN_PLACE = [
-    "add", "sub", "mul", "div", "pow", "floor_divide", "remainder", "abs", "neg", "exp",
-    "log", "sqrt", "rsqrt", "sigmoid", "tanh", "relu", "floor", "ceil", "round", "trunc",
-    "clamp", "masked_fill", "square", "reciprocal", "sin", "cos",
-]  # fmt: skip
 _AUGMENTED = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
               "floordiv": "floor_divide", "mod": "remainder"}  # fmt: skip
 
@@ -173,24 +165,6 @@ def zero_(self: Tensor) -> Tensor:
 
 
 @method
-def addcmul(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """``self + value * tensor1 * tensor2``."""
-    return self + tensor1 * tensor2 * value
-
-
-@method
-def addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """``self + value * tensor1 / tensor2``."""
-    return self + tensor1 / tensor2 * value
-
-
-@method
-def lerp(self: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """``self + weight * (end - self)``."""
-    return self + (end - self) * weight
-
-
-@method
 def dim(self: Tensor) -> int:
     """Number of axes."""
     return self.ndim
@@ -269,7 +243,7 @@ def __iter__(self: Tensor) -> Any:  # noqa: N807
 
 @method
 def __contains__(self: Tensor, value: Any) -> bool:  # noqa: N807
-    return bool(f.any(f.BINARY["eq"](self, value)))
+    return bool(f.any(f.eq(self, value)))
 
 
 @method

@@ -9,12 +9,12 @@ import math
 from typing import Any
 
 from tinytorch.tracer import functions as tensor_functions
-from tinytorch.tracer.functions import UNARY, where
+from tinytorch.tracer.functions import elementwise, where
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
-sigmoid = UNARY["sigmoid"]
-tanh = UNARY["tanh"]
+sigmoid = elementwise.sigmoid
+tanh = elementwise.tanh
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
 
@@ -26,7 +26,7 @@ def _stored(input: Tensor, out: Tensor, inplace: bool) -> Tensor:
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """x where positive (or NaN), else 0."""
-    return _stored(input, UNARY["relu"](input), inplace)
+    return _stored(input, elementwise.relu(input), inplace)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -35,10 +35,10 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
     """
     if approximate == "none":
-        return input * 0.5 * (1.0 + UNARY["erf"](input * _SQRT_HALF))
+        return input * 0.5 * (1.0 + elementwise.erf(input * _SQRT_HALF))
     if approximate == "tanh":
         inner = _SQRT_TWO_OVER_PI * (input + 0.044715 * (input * input * input))
-        return input * 0.5 * (1.0 + UNARY["tanh"](inner))
+        return input * 0.5 * (1.0 + elementwise.tanh(inner))
     raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
 
 
@@ -54,7 +54,7 @@ def leaky_relu(input: Tensor, negative_slope: Any = 0.01, inplace: bool = False)
 
 def elu(input: Tensor, alpha: Any = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha times expm1(x)."""
-    below = UNARY["expm1"](where(input > 0, 0.0, input)) * alpha
+    below = elementwise.expm1(where(input > 0, 0.0, input)) * alpha
     return _stored(input, where(input > 0, input, below), inplace)
 
 
@@ -66,7 +66,7 @@ def stable_softplus(input: Tensor) -> Tensor:
     """
     positive = input > 0
     below = where(positive, -input, input)
-    return where(positive, input, 0.0) + UNARY["log1p"](UNARY["exp"](below))
+    return where(positive, input, 0.0) + elementwise.log1p(elementwise.exp(below))
 
 
 def softplus(input: Tensor, beta: Any = 1.0, threshold: Any = 20.0) -> Tensor:

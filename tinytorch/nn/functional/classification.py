@@ -12,7 +12,8 @@ from typing import Any
 from tinytorch.nn.functional.activation import log_softmax
 from tinytorch.nn.functional.loss import check_reduction
 from tinytorch.tracer.factories import arange
-from tinytorch.tracer.functions import in_range, where
+from tinytorch.tracer.functions.elementwise import where
+from tinytorch.tracer.functions.gathering import in_range
 from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinytorch.tracer import functions as tensor_functions
 from tinytorch.tracer.factories import rand
-from tinytorch.tracer.functions import UNARY, amax, index_select, where
+from tinytorch.tracer.functions import amax, elementwise, gathering, index_select, where
 from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
@@ -55,7 +55,7 @@ def layer_norm(
     axes = tuple(range(-len(shape), 0))
     centred = wide - wide.mean(axes, keepdim=True)
     variance = (centred * centred).mean(axes, keepdim=True)
-    out = centred * UNARY["rsqrt"](variance + eps)
+    out = centred * elementwise.rsqrt(variance + eps)
     if weight is not None:
         out = out * weight
     if bias is not None:
@@ -122,4 +122,4 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(amax(tensor).item()) + 1
     if num_classes < 1:
         raise RuntimeError("num_classes should be positive")
-    return tensor_functions.one_hot(tensor, int(num_classes))
+    return gathering.one_hot(tensor, int(num_classes))

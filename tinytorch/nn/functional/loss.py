@@ -6,7 +6,8 @@ import warnings
 from typing import Any
 
 from tinytorch.nn.functional.activation import stable_softplus
-from tinytorch.tracer.functions import UNARY, in_range, logical_not, where
+from tinytorch.tracer.functions import elementwise, logical_not, where
+from tinytorch.tracer.functions.gathering import in_range
 from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
@@ -55,7 +56,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """Absolute difference."""
     _check_pair(input, target, "l1_loss")
-    return reduced(UNARY["abs"](input - target), reduction)
+    return reduced(elementwise.abs(input - target), reduction)
 
 
 def smooth_l1_loss(
@@ -67,7 +68,7 @@ def smooth_l1_loss(
     if beta == 0:
         return l1_loss(input, target, reduction)
     _check_pair(input, target, "smooth_l1_loss")
-    d = UNARY["abs"](input - target)
+    d = elementwise.abs(input - target)
     return reduced(where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta), reduction)
 
 
@@ -76,7 +77,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: An
     if delta <= 0:
         raise ValueError(f"huber_loss does not support non-positive values for delta, got {delta}")
     _check_pair(input, target, "huber_loss")
-    d = UNARY["abs"](input - target)
+    d = elementwise.abs(input - target)
     return reduced(where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta), reduction)
 
 
@@ -93,7 +94,7 @@ def _check_equal_shapes(input: Tensor, target: Tensor, function: str) -> None:
 def _floored_log(x: Tensor) -> Tensor:
     """log(x), at least -100; where x is 0 the derivative is 0, so that it never becomes NaN."""
     positive = x > 0
-    logs = UNARY["log"](where(positive, x, 1.0))
+    logs = elementwise.log(where(positive, x, 1.0))
     return where(positive & (logs > _LOG_FLOOR), logs, _LOG_FLOOR)
 
 

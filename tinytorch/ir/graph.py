@@ -202,7 +202,8 @@ class Graph:
         """Evaluate the outputs, with ``runner`` if one is set, else with each op's numpy rule."""
         if self.runner is not None:
             return self.runner(self, values)
-        known = evaluate(self, dict(zip(self.inputs, values, strict=True)), self.outputs)
+        wanted = [*self.outputs, *(n for n in self._dag if n.op.effect)]
+        known = evaluate(self, dict(zip(self.inputs, values, strict=True)), wanted)
         return tuple(known[n] for n in self.outputs)
 
     def __repr__(self) -> str:

@@ -21,9 +21,10 @@ from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
 from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, renewer
 from tinytorch.tracer.mode import mode
-from tinytorch.tracer.outside import OutsideGradient, pick
+from tinytorch.tracer.outside import OutsideGradient
 from tinytorch.tracer.specialize import Result, Traced
 from tinytorch.tracer.storage import Storage, contiguous_strides
+from tinytorch.tracer.tape import pick
 from tinytorch.tracer.tensor import FREED, Tensor
 from tinytorch.tracer.tracked import epoch
 from tinytorch.tracer.tree import LEAF
@@ -355,7 +356,7 @@ class Binding:
             self.emit(1, f"{name}._tape = FREED")
         elif r.requires_grad:
             picked = self.bind("pick", pick)
-            self.emit(1, f"{name}._tape = {picked}(tape, {r.index}, {name})")
+            self.emit(1, f"{name}._tape = {picked}(tape, {r.index}, array{r.index})")
         made[key] = name
         return name
 

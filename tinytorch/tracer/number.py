@@ -80,7 +80,7 @@ class Number(Operators):
 
     def check_trace(self) -> None:
         """Raise TraceError unless the trace that this number belongs to is under way."""
-        if mode.trace is not self.trace:
+        if mode.trace is None or not mode.trace.sees(self.trace):
             raise TraceError(
                 f"{user_origin()}: this number ({self.value!r}) was read while another call was "
                 "traced; return it from the compiled function instead of keeping it elsewhere"
@@ -89,7 +89,8 @@ class Number(Operators):
     def constant(self, value: Any, shape: Any = None, dtype: Any = None, weak: bool = False) -> Any:
         """Return a number as a traced constant."""
         self.check_trace()
-        return self.trace.weak_constant(value, tuple(shape or ()), dtype or self.type.dtype, weak)
+        trace = self.trace if weak else mode.trace
+        return trace.weak_constant(value, tuple(shape or ()), dtype or self.type.dtype, weak)
 
     def converted(self, dtype: Any, weak: bool = False) -> Any:
         """Return this number in another dtype."""
@@ -189,7 +190,8 @@ class Number(Operators):
         return hash(self.known())
 
     def __repr__(self) -> str:
-        return repr(self.known()) if mode.trace is self.trace else f"<traced {self.value!r}>"
+        live = mode.trace is not None and mode.trace.sees(self.trace)
+        return repr(self.known()) if live else f"<traced {self.value!r}>"
 
     def __str__(self) -> str:
         return str(self.known())

@@ -13,10 +13,8 @@ import numpy as np
 
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph
-from tinytorch.ir.types import TupleType
 from tinytorch.tracer.specialize import Traced
 from tinytorch.tracer.tape import Saved, TapeNode
-from tinytorch.tracer.tensor import Tensor
 
 
 class OutsideGradient:
@@ -64,10 +62,3 @@ def forward_graph(graph: Graph) -> Graph:
     forward.updates = {}
     forward._hash = None
     return forward
-
-
-def pick(tape: TapeNode, index: int, tensor: Tensor) -> TapeNode:
-    """Return the history of one result of a recorded call."""
-    items = TupleType(tuple(n.type for n in tape.attrs["graph"].outputs))
-    saved = Saved(tape.output, None, items, None)
-    return TapeNode(ops.get, {"index": index}, (tape,), (saved,), tensor._array)

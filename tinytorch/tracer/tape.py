@@ -15,7 +15,6 @@ import numpy as np
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, evaluate
 from tinytorch.ir.op import Op
-from tinytorch.ir.types import TupleType
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.passes.graph.rebuild import inline
 
@@ -63,6 +62,14 @@ class TapeNode:
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+def pick(tape: TapeNode, index: int, array: Any) -> TapeNode:
+    """Return the history of one result of a recorded op with several; ``array`` holds it."""
+    items = tape.op.infer(tuple(s.type for s in tape.saved), tape.attrs)
+    return TapeNode(
+        ops.get, {"index": index}, (tape,), (Saved(tape.output, None, items, None),), array
+    )
 
 
 class Recording:
@@ -249,4 +256,4 @@ def _target_nodes(recording: Recording, target: Any) -> list[Node]:
     return recording.leaf_nodes.get(id(target), [])
 
 
-__all__ = ["Recording", "Saved", "TapeNode", "TupleType", "evaluate_arrays", "pull_back"]
+__all__ = ["Recording", "Saved", "TapeNode", "evaluate_arrays", "pick", "pull_back"]

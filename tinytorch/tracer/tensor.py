@@ -16,11 +16,11 @@ from tinytorch.ir import ops
 from tinytorch.ir.graph import needed
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, matched, needs_matching
-from tinytorch.ir.types import DType, TensorType, from_numpy_dtype
+from tinytorch.ir.types import DType, TensorType, TupleType, from_numpy_dtype
 from tinytorch.tracer.mode import mode, no_grad
 from tinytorch.tracer.refusals import concrete, foreign, refuse_number, seed_for
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
-from tinytorch.tracer.tape import Saved, TapeNode, evaluate_arrays, pull_back
+from tinytorch.tracer.tape import Saved, TapeNode, evaluate_arrays, pick, pull_back
 from tinytorch.tracer.tracked import touch
 from tinytorch.tracer.views import Size, apply_chain, write_back
 
@@ -371,12 +371,14 @@ class Tensor(Operators):
 # -------------------------------------------------------------------- eager
 
 
-def run_eager(op: Op, operands: Sequence[Any], attrs: Any) -> Tensor:
+def run_eager(op: Op, operands: Sequence[Any], attrs: Any) -> Any:
     """Run an op with its numpy rule; link the result to its operands if a gradient is wanted."""
     for x in operands:
         if not isinstance(x, Tensor):
             refuse_number(x)
     inferred = op.infer(tuple(x._type for x in operands), attrs)
+    if isinstance(inferred, TupleType):
+        return _run_structure(op, operands, attrs, inferred)
     result = np.asarray(op.eager(*(x.array for x in operands), **attrs))
     if result.dtype != inferred.dtype.numpy:
         result = result.astype(inferred.dtype.numpy)
@@ -393,6 +395,36 @@ def run_eager(op: Op, operands: Sequence[Any], attrs: Any) -> Tensor:
     ):  # fmt: skip
         out._tape = _record(op, attrs, operands, result)
     return out
+
+
+def _run_structure(op: Op, operands: Sequence[Any], attrs: Any, inferred: TupleType) -> Any:
+    """Run an op with several results, each a tensor of its own; the tape keeps copies."""
+    types: Any = inferred.items
+    results = op.eager(*(x.array for x in operands), **attrs)
+    arrays = tuple(
+        np.array(a, t.dtype.numpy, order="C") for a, t in zip(results, types, strict=True)
+    )
+    recording = mode.grad and any(x.requires_grad for x in operands)
+    tape = _record(op, attrs, operands, arrays) if recording else None
+    found = []
+    for index, (array, item) in enumerate(zip(arrays, types, strict=True)):
+        flows = tape is not None and item.dtype.is_floating_point
+        out = Tensor.make(item, array.copy() if flows else array)
+        if tape is not None and flows:
+            out._tape = pick(tape, index, array)
+        found.append(out)
+    return tuple(found)
+
+
+def apply_node(op: Op, operands: Sequence[Any], attrs: Any) -> Any:
+    """Apply an op of a graph to tensors that match already; several results come as a tuple."""
+    if op is ops.get:
+        return operands[0][attrs["index"]]
+    if op is ops.tuple_:
+        return tuple(operands)
+    if mode.trace is not None:
+        return mode.trace.record(op, operands, attrs)
+    return run_eager(op, operands, attrs)
 
 
 def _leaf_value(x: Tensor) -> Saved:
@@ -416,15 +448,17 @@ def run_pull_back(
 
 def evaluate_tensors(recording: Any, wanted: list[Any]) -> list[Tensor]:
     """Evaluate nodes by tensor ops, so that the results can be differentiated again."""
-    handles: dict[Any, Tensor] = {}
+    handles: dict[Any, Any] = {}
 
-    def known(node: Any) -> Tensor:
+    def known(node: Any) -> Any:
         if node not in handles:
             value = recording.known[node]
             tape = recording.tape_of.get(node)
             saved = recording.saved.get(node)
             if isinstance(value, Tensor):
                 handles[node] = value
+            elif isinstance(value, tuple):
+                handles[node] = _known_items(node.type, value, tape)
             elif saved is not None and saved.leaf is not None:
                 handles[node] = saved.leaf
             else:
@@ -433,12 +467,19 @@ def evaluate_tensors(recording: Any, wanted: list[Any]) -> list[Tensor]:
         return handles[node]
 
     for node in needed(wanted, recording.known):
-        if node.inputs:
-            operands = [handles[n] if n in handles else known(n) for n in node.inputs]
-            handles[node] = node.op(*operands, **node.attrs)
-        else:
-            handles[node] = Tensor.wrap(np.array(node.op.eager(**node.attrs)))
+        operands = [handles[n] if n in handles else known(n) for n in node.inputs]
+        handles[node] = apply_node(node.op, operands, node.attrs)
     return [known(n) for n in wanted]
+
+
+def _known_items(types: Any, arrays: Any, tape: TapeNode | None) -> tuple[Tensor, ...]:
+    """The results of a recorded op with several, as tensors with their history."""
+    items = []
+    for index, (array, type) in enumerate(zip(arrays, types.items, strict=True)):
+        items.append(Tensor.make(type, array))
+        if tape is not None and type.dtype.is_floating_point:
+            items[-1]._tape = pick(tape, index, array)
+    return tuple(items)
 
 
 def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:

@@ -18,7 +18,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import matched, needs_matching, weak_type
-from tinytorch.ir.types import DType, TensorType
+from tinytorch.ir.types import DType, TensorType, TupleType
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.tracer.mode import mode, no_grad, user_origin
 from tinytorch.tracer.number import Number, text_of
@@ -68,6 +68,10 @@ class Trace:
         tensors = [self.number_as_tensor(x) if type(x) is Number else x for x in operands]
         nodes = [self.node_of(x) for x in tensors]
         node = self.graph.add(op, nodes, **attrs)
+        if isinstance(node.type, TupleType):
+            count = range(len(node.type.items))
+            items = [self.graph.add(ops.get, [node], index=i) for i in count]
+            return tuple(self._wrap(op, item, tensors, nodes) for item in items)
         return self._wrap(op, node, tensors, nodes)
 
     @property
@@ -77,8 +81,8 @@ class Trace:
 
     def _wrap(self, op: Op, node: Node, tensors: list[Tensor], nodes: list[Node]) -> Tensor:
         depends = (
-            op.vjp is not None and node.type.dtype.is_floating_point
-            and any(x.requires_grad for x in tensors)
+            (op.vjp is not None or op.family == "structure")
+            and node.type.dtype.is_floating_point and any(x.requires_grad for x in tensors)
         )  # fmt: skip
         if depends and mode.grad:
             for x, n in zip(tensors, nodes, strict=True):
@@ -130,7 +134,7 @@ class Trace:
         if x._array is None:
             node_or_none = self._values.get(id(x._storage))
             if node_or_none is None or id(x._storage) not in self._owned:
-                raise foreign(x)
+                return self.capture_traced(x)
             return node_or_none
         key = region(x)
         if key not in self._values:
@@ -151,6 +155,18 @@ class Trace:
             self._values[key] = node
             self.captures.append((node, x))
         return node
+
+    def capture_traced(self, x: Tensor) -> Node:
+        """The node of a tensor of another trace: there is none."""
+        raise foreign(x)
+
+    def owns(self, x: Tensor) -> bool:
+        """Whether a tensor without memory was made by this trace, or one around it."""
+        return id(x._storage) in self._owned
+
+    def sees(self, trace: Any) -> bool:
+        """Whether numbers of a trace may be used in this one."""
+        return trace is self
 
     def value_of_capture(self, x: Tensor) -> Node:
         """Current value of a captured tensor's memory."""

@@ -15,6 +15,10 @@ class TypeRuleError(TinyTorchError, RuntimeError):
     """Operands of an op have shapes or dtypes that the op cannot take."""
 
 
+class SizeError(TinyTorchError, RuntimeError):
+    """Something depends on a size that is known only at run time: the size must be specialised."""
+
+
 class TraceError(TinyTorchError, RuntimeError):
     """The traced Python function does something that cannot be compiled soundly."""
 

@@ -1,10 +1,16 @@
-"""Affine index expressions over loop variables, with // and % by constants."""
+"""Affine index expressions over loop variables, with // and % by constants.
+
+Extents, coefficients, offsets and divisors are ints or, where sizes are symbolic, Extents.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+from tinytorch.errors import SizeError
+from tinytorch.ir.extent import Extent, divided, surely_less, value_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +18,7 @@ class Symbol:
     """An integer variable in ``[0, extent)``: a loop axis, or an index loaded from memory."""
 
     name: str
-    extent: int
+    extent: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +26,7 @@ class Quotient:
     """``index // divisor`` (``remainder`` false) or ``index % divisor`` (true)."""
 
     index: Index
-    divisor: int
+    divisor: Any
     remainder: bool
 
 
@@ -31,44 +37,57 @@ Atom: TypeAlias = Symbol | Quotient
 class Index:
     """``offset + sum(coefficient * atom)``."""
 
-    terms: tuple[tuple[Atom, int], ...] = ()
-    offset: int = 0
+    terms: tuple[tuple[Atom, Any], ...] = ()
+    offset: Any = 0
 
-    def __add__(self, other: Index | int) -> Index:
-        if isinstance(other, int):
+    def __add__(self, other: Index | int | Extent) -> Index:
+        if not isinstance(other, Index):
             return Index(self.terms, self.offset + other)
-        merged: dict[Atom, int] = dict(self.terms)
+        merged: dict[Atom, Any] = dict(self.terms)
         for atom, coefficient in other.terms:
             merged[atom] = merged.get(atom, 0) + coefficient
         terms = tuple((a, c) for a, c in merged.items() if c != 0)
         return _recombined(Index(terms, self.offset + other.offset))
 
-    def __mul__(self, factor: int) -> Index:
-        if factor == 0:
+    def __mul__(self, factor: int | Extent) -> Index:
+        if isinstance(factor, int) and factor == 0:
             return Index()
         return Index(tuple((a, c * factor) for a, c in self.terms), self.offset * factor)
 
-    def bounds(self) -> tuple[int, int]:
-        """Smallest and largest value the index can take."""
+    def bounds(self) -> tuple[Any, Any]:
+        """Smallest and largest value the index can take; SizeError where that depends on sizes."""
         low = high = self.offset
         for atom, coefficient in self.terms:
             top = coefficient * (atom_extent(atom) - 1)
-            low, high = low + min(0, top), high + max(0, top)
+            if top < 0:
+                low = low + top
+            else:
+                high = high + top
         return low, high
 
-    def split(self, divisor: int) -> tuple[Index, Index]:
+    def within(self, size: Any) -> bool:
+        """Whether ``0 <= self < size`` always holds, as far as is known."""
+        try:
+            low, high = self.bounds()
+        except SizeError:
+            return False
+        return surely_less(-1, low) and surely_less(high, size)
+
+    def split(self, divisor: Any) -> tuple[Index, Index]:
         """Return ``(self // divisor, self % divisor)``, without // and % where that is exact."""
-        if divisor == 1:
+        if isinstance(divisor, int) and divisor == 1:
             return self, Index()
-        whole = Index(
-            tuple((a, c // divisor) for a, c in self.terms if c % divisor == 0),
-            self.offset // divisor,
-        )
-        rest = Index(
-            tuple((a, c) for a, c in self.terms if c % divisor != 0), self.offset % divisor
-        )
-        low, high = rest.bounds()
-        if low >= 0 and high < divisor:
+        whole_terms: list[tuple[Atom, Any]] = []
+        rest_terms: list[tuple[Atom, Any]] = []
+        for atom, coefficient in self.terms:
+            share, left = divided(coefficient, divisor)
+            if isinstance(left, int) and left == 0:
+                whole_terms.append((atom, share))
+            else:
+                rest_terms.append((atom, coefficient))
+        share, left = divided(self.offset, divisor)
+        whole, rest = Index(tuple(whole_terms), share), Index(tuple(rest_terms), left)
+        if rest.within(divisor):
             return whole, rest
         quotient = Index(((Quotient(rest, divisor, False), 1),))
         return whole + quotient, Index(((Quotient(rest, divisor, True), 1),))
@@ -80,9 +99,9 @@ class Index:
             found |= {atom} if isinstance(atom, Symbol) else atom.index.symbols()
         return found
 
-    def coefficient(self, symbol: Symbol) -> int | None:
+    def coefficient(self, symbol: Symbol) -> Any:
         """Stride along a symbol; None if the index is not affine in it."""
-        total = 0
+        total: Any = 0
         for atom, coefficient in self.terms:
             if atom == symbol:
                 total += coefficient
@@ -91,8 +110,9 @@ class Index:
         return total
 
     def evaluate(self, values: Mapping[str, int]) -> int:
-        """The value for given symbol values."""
-        return self.offset + sum(c * _evaluate(a, values) for a, c in self.terms)
+        """The value for given values of symbols and Dims."""
+        total: int = value_at(self.offset, values)
+        return total + sum(value_at(c, values) * _evaluate(a, values) for a, c in self.terms)
 
     def same(self, other: Index) -> bool:
         """Equality that ignores the order of terms."""
@@ -111,7 +131,7 @@ def _recombined(index: Index) -> Index:
     return index
 
 
-def atom_extent(atom: Atom) -> int:
+def atom_extent(atom: Atom) -> Any:
     """One more than the largest value of an atom."""
     if isinstance(atom, Symbol):
         return atom.extent
@@ -123,21 +143,21 @@ def atom_extent(atom: Atom) -> int:
 def _evaluate(atom: Atom, values: Mapping[str, int]) -> int:
     if isinstance(atom, Symbol):
         return values[atom.name]
-    inner = atom.index.evaluate(values)
-    return inner % atom.divisor if atom.remainder else inner // atom.divisor
+    inner, divisor = atom.index.evaluate(values), value_at(atom.divisor, values)
+    return inner % divisor if atom.remainder else inner // divisor
 
 
-def symbol(name: str, extent: int) -> Index:
+def symbol(name: str, extent: Any) -> Index:
     """The index that is one symbol; a symbol of extent 1 is the constant 0."""
     return Index() if extent == 1 else Index(((Symbol(name, extent), 1),))
 
 
-def constant(value: int) -> Index:
+def constant(value: Any) -> Index:
     """A constant index."""
     return Index((), value)
 
 
-def linearize(indices: Iterable[Index], shape: Iterable[int]) -> Index:
+def linearize(indices: Iterable[Index], shape: Iterable[Any]) -> Index:
     """Row-major flat index of a multi-index."""
     flat = Index()
     for index, size in zip(indices, shape, strict=True):
@@ -145,7 +165,7 @@ def linearize(indices: Iterable[Index], shape: Iterable[int]) -> Index:
     return flat
 
 
-def delinearize(flat: Index, shape: tuple[int, ...]) -> tuple[Index, ...]:
+def delinearize(flat: Index, shape: tuple[Any, ...]) -> tuple[Index, ...]:
     """Multi-index of a row-major flat index, inside ``shape``."""
     indices: list[Index] = []
     for axis in range(len(shape) - 1, -1, -1):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.index import Index, Quotient
 from tinytorch.ir.kernel import (
     Accumulator,
@@ -75,13 +78,18 @@ def _index(index: Index) -> str:
     parts = []
     for atom, coefficient in index.terms:
         if isinstance(atom, Quotient):
-            text = f"({_index(atom.index)}) {'%' if atom.remainder else '//'} {atom.divisor}"
+            divisor = _factor(atom.divisor)
+            text = f"({_index(atom.index)}) {'%' if atom.remainder else '//'} {divisor}"
         else:
             text = atom.name
-        parts.append(text if coefficient == 1 else f"{coefficient}*{text}")
+        parts.append(text if coefficient == 1 else f"{_factor(coefficient)}*{text}")
     if index.offset or not parts:
         parts.append(str(index.offset))
     return " + ".join(parts)
+
+
+def _factor(size: Any) -> str:
+    return f"({size})" if isinstance(size, Extent) and len(size.terms) > 1 else str(size)
 
 
 def _expr(expr: Expr) -> str:

@@ -6,16 +6,19 @@ import re
 from typing import Any
 
 from tinytorch.errors import ParseError, TypeRuleError
+from tinytorch.ir.extent import Dim, Extent, Size
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import TABLE
-from tinytorch.ir.types import BY_SHORT, Dim, TensorType
+from tinytorch.ir.types import BY_SHORT, TensorType
 
 _HEAD = re.compile(r"graph (\S+?)\((.*)\) \{$")
 _INPUT = re.compile(r"(state )?%(\S+): (\S+)$")
 _LINE = re.compile(r"%(\d+): (.+?) = (\w+)\((.*)\)$")
 _TOKEN = re.compile(
-    r'\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<punct>[\[\],=])|(?P<word>[^\s\[\],=]+))'
+    r'\s*(?:(?P<string>"(?:[^"\\]|\\.)*")|(?P<punct>[\[\],=])|(?P<word>(?:<=|[^\s\[\],=])+))'
 )
+_FACTOR = re.compile(r"(?:(?:(\d+)<=)?([A-Za-z_]\w*)(?:<=(\d+))?|(\d+))")
+_FLOAT = re.compile(r"-?(0x|inf$|nan$)")
 _TYPE = re.compile(r"(\w+)\[([^\]]*)\](~?)$")
 
 
@@ -60,11 +63,36 @@ def parse_type(text: str) -> TensorType:
     match = _TYPE.match(text)
     if match is None or match[1] not in BY_SHORT:
         raise ParseError(f"not a type: {text!r}")
-    sizes: list[int | Dim] = []
-    for size in filter(None, match[2].split(",")):
-        name, symbolic, most = size.partition("<=")
-        sizes.append(Dim(name, int(most)) if symbolic else int(size))
-    return TensorType(BY_SHORT[match[1]], tuple(sizes), match[3] == "~")
+    sizes = tuple(parse_size(size) for size in filter(None, match[2].split(",")))
+    return TensorType(BY_SHORT[match[1]], sizes, match[3] == "~")
+
+
+def parse_size(text: str) -> Size:
+    """Read ``7``, ``n``, ``2*n<=64+1``; raise ParseError."""
+    total: Any = 0
+    at, sign = 0, 1
+    if text.startswith("-"):
+        at, sign = 1, -1
+    while True:
+        product: Any = sign
+        while True:
+            match = _FACTOR.match(text, at)
+            if match is None:
+                raise ParseError(f"not a size: {text!r}")
+            low, name, high, number = match.groups()
+            product = product * (int(number) if number else Extent.of(
+                Dim(name, int(high) if high else None, int(low) if low else 2)))  # fmt: skip
+            at = match.end()
+            if text[at : at + 1] != "*":
+                break
+            at += 1
+        total = total + product
+        if at == len(text):
+            return total
+        if text[at] not in "+-":
+            raise ParseError(f"not a size: {text!r}")
+        sign = 1 if text[at] == "+" else -1
+        at += 1
 
 
 class _Reader:
@@ -171,7 +199,4 @@ def _word(word: str) -> Any:
         return BY_SHORT[word]
     if word.startswith("@"):
         return word
-    try:
-        return int(word)
-    except ValueError:
-        return float.fromhex(word)
+    return float.fromhex(word) if _FLOAT.match(word) else parse_size(word)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.types import DType, TensorType
 
@@ -86,7 +87,7 @@ def format_attr(value: Any) -> str:
     """Return an attribute as text that the parser reads back exactly."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | Extent):
         return str(value)
     if isinstance(value, float):
         return value.hex()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tinytorch.errors import TypeRuleError
+from tinytorch.ir.extent import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +85,12 @@ def promote(a: DType, b: DType) -> DType:
     return a if a.bits >= b.bits else b
 
 
-@dataclass(frozen=True, slots=True)
-class Dim:
-    """A size known only at run time, at most ``max``; buffers are planned for the maximum."""
-
-    name: str
-    max: int
-
-    def __repr__(self) -> str:
-        return f"{self.name}<={self.max}"
-
-
-Size: TypeAlias = int | Dim
 Shape: TypeAlias = tuple[Size, ...]
 
 
-def upper(size: Size) -> int:
-    """The largest value a size can take."""
-    return size.max if isinstance(size, Dim) else size
-
-
-def count(shape: Iterable[Size]) -> int:
-    """Number of elements of a shape (of the largest one, where it is symbolic)."""
-    return math.prod(upper(s) for s in shape)
+def count(shape: Iterable[Any]) -> int:
+    """Number of elements of a shape; an Extent, which acts as an int, where it is symbolic."""
+    return math.prod(shape)
 
 
 @dataclass(frozen=True, slots=True)

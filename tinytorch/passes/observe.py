@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinytorch.errors import VerifyError
+from tinytorch.ir.extent import typical
 from tinytorch.ir.graph import Graph
 from tinytorch.ir.interpret import interpret
-from tinytorch.ir.types import TensorType, upper
+from tinytorch.ir.types import TensorType
 from tinytorch.ir.verify import verify
 
 
@@ -42,7 +43,7 @@ def interpreting(before: Any, name: str, after: Any, seconds: float) -> None:
 def _made_up(type: TensorType, seed: int) -> np.ndarray:
     """Floats in [0.1, 1), zeros for integers (which may be indices), random bools."""
     generator = np.random.default_rng(seed)
-    shape = tuple(upper(size) for size in type.shape)
+    shape = tuple(typical(size) for size in type.shape)
     if type.dtype.kind == "f":
         return np.asarray(generator.uniform(0.1, 1.0, shape)).astype(type.dtype.numpy)
     if type.dtype.kind == "b":

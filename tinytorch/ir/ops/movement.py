@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir.op import Attrs, Handle, Op, fail, linear
-from tinytorch.ir.types import TensorType, count, format_shape, upper
+from tinytorch.ir.types import TensorType, count, format_shape
 
 # --------------------------------------------------------------------- reshape
 
@@ -144,7 +144,7 @@ def _update_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
     for size, n, start, step in zip(
         base.shape, new.shape, attrs["starts"], attrs["steps"], strict=True
     ):
-        if n and start + (upper(n) - 1) * step >= upper(size):
+        if n and start + (n - 1) * step >= size:
             raise fail("update_slice", f"{n} elements from {start} by {step} do not fit", base, new)
     return TensorType(base.dtype, base.shape)
 
@@ -196,7 +196,7 @@ def _cat_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
         if other.ndim != first.ndim or not all(same) or other.dtype is not first.dtype:
             raise fail("cat", f"shapes must agree but for axis {axis}, dtypes all", *types)
     shape = list(first.shape)
-    shape[axis] = sum(upper(t.shape[axis]) for t in types)
+    shape[axis] = sum(t.shape[axis] for t in types)
     return TensorType(first.dtype, tuple(shape))
 
 

@@ -39,8 +39,9 @@ class Parameter(Tensor):
         fresh = self.detach().to(dtype)
         self._type, self._array = fresh._type, fresh._array
         self._storage, self._strides = fresh._storage, fresh._strides
-        if self._grad is not None:
-            self._grad = self._grad.detach().to(dtype)
+        grad = self.grad
+        if grad is not None:
+            self._grad = grad.detach().to(dtype)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin, type_callable
 from numba.np.numpy_support import as_dtype, from_dtype
 
+from tinytorch.runtime.interleave import MARK
 from tinytorch.runtime.prelude import *  # noqa: F403 - the names that texts import
 from tinytorch.runtime.prelude import INTRINSICS, Intrinsic
 from tinytorch.runtime.prelude.primitive import BOOL, Register
@@ -310,3 +312,23 @@ def _register(entry: Intrinsic) -> None:
 
 for _entry in INTRINSICS.values():
     _register(_entry)
+
+
+def interleave(count: int) -> None:
+    """Wish that the loop around computes ``count`` vectors side by side; plain Python need not."""
+
+
+@infer_global(interleave)
+class _TypeInterleave(AbstractTemplate):  # type: ignore[misc]
+    prefer_literal = True
+
+    def generic(self, args: Any, kws: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], types.IntegerLiteral):
+            return signature(types.none, args[0])
+        return None
+
+
+@lower_builtin(interleave, types.IntegerLiteral)  # type: ignore[untyped-decorator]
+def _mark_loop(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+    builder.comment(f"{MARK} {sig.args[0].literal_value}")
+    return context.get_dummy_value()

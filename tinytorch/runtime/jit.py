@@ -17,8 +17,9 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.codegen import AOTCodeLibrary, AOTCPUCodegen
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
@@ -33,6 +34,7 @@ from tinytorch.errors import CompileError
 from tinytorch.ir.source import Source
 from tinytorch.ir.types import DType
 from tinytorch.runtime import loader
+from tinytorch.runtime.interleave import hinted
 from tinytorch.runtime.objectcode import ObjectCode, call_symbol, scratch_offsets
 
 _INT64 = ir.IntType(64)
@@ -99,8 +101,21 @@ def _lower_store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 # ----------------------------------------------------------------- compiling
 
 
+class _Library(AOTCodeLibrary):  # type: ignore[misc]
+    """numba's library of code, in which marked loops carry LLVM's hint."""
+
+    def add_ir_module(self, ir_module: Any) -> None:
+        """Parse a module that numba has written."""
+        parsed = llvm.parse_assembly(hinted(cgutils.normalize_ir_text(str(ir_module))))
+        parsed.name = ir_module.name
+        parsed.verify()
+        self.add_llvm_module(parsed)
+
+
 class _HostCodegen(AOTCPUCodegen):  # type: ignore[misc]
     """numba's generator of object files, set to exactly this processor."""
+
+    _library_class = _Library
 
     def _customize_tm_options(self, options: dict[str, Any]) -> None:
         options.update(loader.machine_options())

@@ -26,7 +26,7 @@ from tinytorch.tracer.specialize import Result, Traced
 from tinytorch.tracer.storage import Storage, contiguous_strides
 from tinytorch.tracer.tape import pick
 from tinytorch.tracer.tensor import FREED, Tensor
-from tinytorch.tracer.tracked import epoch
+from tinytorch.tracer.tracked import epoch, lending
 from tinytorch.tracer.tree import LEAF
 from tinytorch.tracer.views import apply_chain
 
@@ -34,8 +34,8 @@ MISS = object()
 """Returned by a replay whose guards do not hold."""
 
 
-class Epoch:
-    """The epoch at which the tracked objects behind a replay were last found unchanged."""
+class Seen:
+    """A shared counter's value when a replay last looked at what it counts."""
 
     __slots__ = ("value",)
 
@@ -57,9 +57,9 @@ class Binding:
             "Storage": Storage, "table": self.table, "native": built.executable.run,
             "lock": built.executable.lock, "pointer": pointer_of, "fail": self._fail,
             "dict_get": dict.__getitem__, "FREED": FREED, "chain": apply_chain,
-            "references": sys.getrefcount,
+            "lending": lending, "references": sys.getrefcount,
         }  # fmt: skip
-        self.seen = Epoch(epoch.value)
+        self.seen = Seen(epoch.value)
         self.env["seen"] = self.seen
         self.floats = array("d", [0.0]) * max(1, len(traced.trace.numbers))
         self.integers = array("q", [0]) * max(1, len(traced.trace.numbers))
@@ -162,7 +162,7 @@ class Binding:
             strides = self.bind(f"strides{position}", leaf._strides)
             cls = self.bind(f"class{position}", type(leaf))
             requires = (
-                f"not {a}.requires_grad" if leaf.requires_grad else
+                f"not ({a}._requires or {a}.requires_grad)" if leaf.requires_grad else
                 f"{a}._requires or {a}._tape is not None or {a}._base is not None and "
                 f"{a}.requires_grad"
             )  # fmt: skip
@@ -240,10 +240,16 @@ class Binding:
 
     def _outputs(self) -> None:
         homes = self._grad_homes()
+        if homes:
+            self.bind("lent", Seen(-1))
+            self.emit(2, "loans = lending.value")
+            self.emit(2, "if loans != lent.value:")
+            for number, owner in homes.items():
+                self._home(number, owner, self.program.outputs[number])
+            self.emit(3, "lent.value = loans")
         for number, node in enumerate(self.traced.graph.outputs):
             slot = self.program.outputs[number]
             if number in homes:
-                self._home(number, homes[number], slot)
                 continue
             give = self.bind(f"give{number}", pool.ring(node.type.dtype.numpy, node.type.shape))
             self.emit(2, f"array{number}, table[{slot}], _ = {give}()")
@@ -270,11 +276,11 @@ class Binding:
         self.bind(f"home{number}", [None])
         give = pool.ring(node.type.dtype.numpy, node.type.shape)
         self.bind(f"renew{number}", renewer(owner, give, node.type, self.table, slot))
-        self.emit(2, f"g = owner{number}._grad")
-        self.emit(2, f"if g is None or g is not home{number}[0] or references(g) > {HELD} or "
+        self.emit(3, f"g = owner{number}._grad")
+        self.emit(3, f"if g is None or g is not home{number}[0] or references(g) > {HELD} or "
                      f"references(g._array) > {HELD_ARRAY} or "
                      f"references(g._storage) > {HELD_STORAGE}:")  # fmt: skip
-        self.emit(3, f"home{number}[0] = renew{number}()")
+        self.emit(4, f"home{number}[0] = renew{number}()")
 
     # --------------------------------------------------------------- results
 
@@ -307,6 +313,7 @@ class Binding:
         for number, (tensor, r) in enumerate(self.traced.grads):
             if r.index in homes and r.kind == "output":
                 continue
+            self.emit(1, "lending.value += 1")
             owner = self._tensor_text(tensor, f"grad_owner{number}")
             if r.kind == "constant":
                 self.emit(1, f"{owner}._grad = None")

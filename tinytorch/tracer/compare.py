@@ -91,7 +91,7 @@ class _State:
         for tensor, values, grad, grad_values in self.saved:
             np.copyto(tensor.array, values)
             tensor._storage.version += 1
-            tensor._grad = grad
+            tensor.grad = grad
             if grad is not None and grad_values is not None:
                 np.copyto(grad.array, grad_values)
 

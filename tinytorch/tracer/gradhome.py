@@ -1,7 +1,9 @@
 """Gradient homes: ``.grad`` tensors that a replay writes again if nobody else holds them.
 
 A gradient belongs to the user: once somebody keeps a reference to it, the next call must write
-elsewhere. If only its parameter holds it, writing in place is not observable.
+elsewhere. If only its parameter holds it, writing in place is not observable. Nobody can have come
+to hold one unless a ``.grad`` was read or set, which one counter tells (``tracked.lending``); only
+then is each gradient looked at.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 from tinytorch.ir.types import TensorType, float32
 from tinytorch.runtime.buffer import OutputPool
 from tinytorch.tracer.tensor import Tensor
+from tinytorch.tracer.tracked import lending
 
 
 def renewer(
@@ -23,6 +26,7 @@ def renewer(
     """Return a function that gives a tensor's gradient fresh memory and enters its address."""
 
     def renew() -> Tensor:
+        lending.value += 1
         owner._grad = None
         array, table[slot], _ = give()
         grad = owner._grad = Tensor.make(type, array)

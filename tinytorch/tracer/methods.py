@@ -279,7 +279,7 @@ def __deepcopy__(self: Tensor, memo: Any) -> Tensor:  # noqa: N807
         )
     out = Tensor.make(self._type, self.array.copy(), cls=type(self))
     out._requires = self._requires
-    out._grad = None if self._grad is None else __deepcopy__(self._grad, memo)
+    out._grad = None if self.grad is None else __deepcopy__(self.grad, memo)
     memo[id(self)] = out
     return out
 

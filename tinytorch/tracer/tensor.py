@@ -21,7 +21,7 @@ from tinytorch.tracer.mode import mode, no_grad
 from tinytorch.tracer.refusals import concrete, foreign, refuse_number, seed_for
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import Saved, TapeNode, evaluate_arrays, pick, pull_back
-from tinytorch.tracer.tracked import touch
+from tinytorch.tracer.tracked import lending, touch
 from tinytorch.tracer.views import Size, apply_chain, write_back
 
 TRACED = TapeNode(ops.detach, {}, (), (), None)
@@ -164,7 +164,10 @@ class Tensor(Operators):
     @property
     def grad(self) -> Tensor | None:
         """The gradient accumulated by ``backward``, or None."""
-        return self._grad if mode.trace is None else mode.trace.get_grad(self)
+        if mode.trace is not None:
+            return mode.trace.get_grad(self)
+        lending.value += 1
+        return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -176,6 +179,7 @@ class Tensor(Operators):
                     f"assigned grad has data of a different size: {value.shape} for {self.shape}"
                 )
         if mode.trace is None:
+            lending.value += 1
             self._grad = value
         else:
             mode.trace.set_grad(self, value)

@@ -19,13 +19,16 @@ OWN_TABLES = frozenset(
 """Attributes of tracked objects that are tinytorch's own: every edit of them moves the epoch."""
 
 
-class _Epoch:
-    """A counter of structural changes to any tracked object."""
+class _Counter:
+    """A count that many replays compare with the one they saw last."""
 
     value = 0
 
 
-epoch = _Epoch()
+epoch = _Counter()
+"""Structural changes to any tracked object."""
+lending = _Counter()
+"""Times that any tensor's ``.grad`` was read or set: somebody may now hold it."""
 
 
 def touch() -> None:

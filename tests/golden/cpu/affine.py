@@ -1,4 +1,4 @@
-"""relu_6cd7ca24: 64 rows, 64 a chunk."""
+"""relu_217c3ce3: 64 rows, 64 a chunk."""
 
 import numpy as np
 from numba import njit, prange
@@ -7,7 +7,7 @@ from tinytorch.runtime.intrinsics import relu
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def relu_6cd7ca24(x0, x1, y0, lo, hi, chunk):
+def relu_217c3ce3(x0, x1, y0, lo, hi, chunk):
     for i in range(lo, hi):
         for j in range(48):
             x_1 = x0[i * 48 + j]
@@ -18,8 +18,8 @@ def relu_6cd7ca24(x0, x1, y0, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_relu_6cd7ca24(x0, x1, y0):
+def run_relu_217c3ce3(x0, x1, y0):
     extent, size = 64, 64
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
-        relu_6cd7ca24(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)
+        relu_217c3ce3(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from dataclasses import is_dataclass, replace
 
 from tinytorch.ir.graph import Node
 from tinytorch.ir.index import Index
-from tinytorch.ir.kernel import Buffer, Guard, IndexValue, Kernel, Load, Stmt, Store, walk
+from tinytorch.ir.kernel import (
+    Apply,
+    Buffer,
+    Guard,
+    IndexValue,
+    Kernel,
+    Load,
+    Loop,
+    Owned,
+    Stmt,
+    Store,
+    walk,
+)  # fmt: skip
+from tinytorch.ir.op import TABLE
 from tinytorch.ir.target import Target
 from tinytorch.passes.kernel.loops import Loops
 
@@ -48,9 +62,8 @@ def sealed(
     if flat:
         order = [replace(b, size=0) if b.size > 1 or b.role == "out" else b for b in order]
         loops = Loops(1, ())
-    body_text = tuple(body)
     kernel = Kernel(
-        name="", buffers=tuple(order), body=body_text, finish=tuple(finish),
+        name="", buffers=tuple(order), body=interleaved(tuple(body), flat), finish=tuple(finish),
         extent=0 if flat else loops.rows, chunk=0 if flat else chunk, flat=flat, cost=cost,
     )  # fmt: skip
     digest = hashlib.sha256(repr(_neutral(kernel)).encode()).hexdigest()[:8]
@@ -58,6 +71,37 @@ def sealed(
     return kernel, [b for b in order if b.role != "scratch"]
 
 
+def interleaved(body: tuple[Stmt, ...], flat: bool) -> tuple[Stmt, ...]:
+    """Say for each innermost loop how many vectors it computes side by side.
+
+    What a processor can look ahead is shorter than one pass through a long body, so vectors that
+    follow each other would wait for the latency of every step. Short bodies need no help, and a
+    loop must be long enough to fill the vectors.
+    """
+    done: list[Stmt] = []
+    for stmt in body:
+        if isinstance(stmt, Loop | Owned) and any(isinstance(s, Loop | Owned) for s in stmt.body):
+            stmt = replace(stmt, body=interleaved(stmt.body, flat))
+        elif isinstance(stmt, Loop) and stmt.bind != "serial":
+            count = _side_by_side(sum(_cost(s) for s in stmt.body))
+            while not flat and count > 1 and count * _LANES > 4 * stmt.axis.extent:
+                count //= 2
+            stmt = replace(stmt, interleave=count)
+        done.append(stmt)
+    return tuple(done)
+
+
+def _side_by_side(cost: float) -> int:
+    return next(count for limit, count in _INTERLEAVE if cost <= limit)
+
+
+def _cost(stmt: Stmt) -> int:
+    """Scalar operations of a statement."""
+    return sum(_COST_OF.get(p.template, 1) for p in parts(stmt) if isinstance(p, Apply))
+
+
+_INTERLEAVE = ((16, 1), (1000, 4), (math.inf, 1))
+_COST_OF = {op.expr: op.costly for op in TABLE.values() if op.expr is not None}
 _ROLES = ("in", "out", "inout", "partial", "status", "scratch")
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin, type_callable
 from numba.np.numpy_support import as_dtype, from_dtype
 
@@ -318,14 +317,13 @@ def interleave(count: int) -> None:
     """Wish that the loop around computes ``count`` vectors side by side; plain Python need not."""
 
 
-@infer_global(interleave)
-class _TypeInterleave(AbstractTemplate):  # type: ignore[misc]
-    prefer_literal = True
+@type_callable(interleave)  # type: ignore[untyped-decorator]
+def _type_interleave(context: Any) -> Callable[..., Any]:
+    def typed(count: Any) -> Any:
+        literal = isinstance(count, types.IntegerLiteral)
+        return types.none(count) if literal else None  # None: asked again with literals
 
-    def generic(self, args: Any, kws: Any) -> Any:
-        if len(args) == 1 and isinstance(args[0], types.IntegerLiteral):
-            return signature(types.none, args[0])
-        return None
+    return typed
 
 
 @lower_builtin(interleave, types.IntegerLiteral)  # type: ignore[untyped-decorator]

@@ -56,6 +56,10 @@ def array(shape: Any, dtype: DType = float64, low: float = -3.0, high: float = 3
 _DOMAINS = {
     "log": ((0.2, 4.0),), "log1p": ((-0.7, 3.0),), "sqrt": ((0.2, 4.0),), "rsqrt": ((0.2, 4.0),),
     "div": ((-3.0, 3.0), (0.5, 3.0)), "pow": ((0.3, 3.0), (-2.0, 2.0)),
+    "tan": ((-1.2, 1.2),), "asin": ((-0.9, 0.9),), "acos": ((-0.9, 0.9),), "atanh": ((-0.9, 0.9),),
+    "acosh": ((1.2, 4.0),), "log2": ((0.2, 4.0),), "log10": ((0.2, 4.0),), "erfinv": ((-0.9, 0.9),),
+    "fmod": ((-5.0, 5.0), (1.1, 1.9)), "atan2": ((-3.0, 3.0), (0.5, 3.0)),
+    "hypot": ((-3.0, 3.0), (0.5, 3.0)),
     "remainder": ((-5.0, 5.0), (1.1, 1.9)), "floor_divide": ((-5.0, 5.0), (1.1, 1.9)),
 }  # fmt: skip
 _UNARY = [
@@ -79,6 +83,8 @@ _UNARY = [
     "trunc",
     "round",
     "isnan",
+    *("tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"),
+    *("exp2", "log2", "log10", "erfc", "erfinv"),
 ]
 _BINARY = [
     "add",
@@ -96,6 +102,7 @@ _BINARY = [
     "le",
     "gt",
     "ge",
+    *("fmod", "atan2", "hypot", "copysign"),
 ]
 _INTEGER = [
     "neg",
@@ -116,7 +123,9 @@ _INTEGER = [
     "gt",
     "ge",
     "pow",
+    "fmod",
 ]
+_SHIFTS = ["shift_left", "shift_right"]
 _BITS = ["bitwise_and", "bitwise_or", "bitwise_xor"]
 
 
@@ -146,9 +155,9 @@ def _edges(name: str) -> Iterator[Sample]:
     for dtype in FLOATS:
         one = special.astype(dtype.numpy)
         if name in _UNARY:
-            one = one[np.abs(one) < 1e20] if name in ("sin", "cos") else one
+            one = one[np.abs(one) < 1e20] if name in ("sin", "cos", "tan") else one
             yield Sample((one,), smooth=False)
-        elif name not in ("pow", "floor_divide", "remainder"):
+        elif name not in ("pow", "floor_divide", "remainder", "fmod"):
             a, b = np.meshgrid(one, one)
             yield Sample((a.copy(), b.copy()), smooth=False)
 
@@ -294,6 +303,10 @@ def samples_of(name: str) -> list[Sample]:
         kinds = (*INTEGERS, bool_) if name in _BITS else INTEGERS
         n = 2 if name in _BITS else 1
         return [Sample(tuple(array(s, d, -9, 9) for _ in range(n))) for d in kinds for s in SHAPES]
+    if name in _SHIFTS:
+        return [
+            Sample((array(s, d, -99, 99), array(s, d, -2, 70))) for d in INTEGERS for s in SHAPES
+        ]
     if name == "logical_not":
         return [Sample((array(s, bool_),)) for s in SHAPES]
     families = {"reduction": _reduction, "movement": _movement, "indexing": _indexing}

@@ -20,6 +20,7 @@ from tinytorch.tracer.factories import (
     ones_like, rand, rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
 )  # fmt: skip
 from tinytorch.tracer.functions import *
+from tinytorch.tracer.limits import can_cast, finfo, iinfo, promote_types, result_type
 from tinytorch.tracer.shapes import (
     broadcast_to, cat, clone, flatten, flip, permute, reshape, squeeze, stack, transpose,
     unsqueeze,

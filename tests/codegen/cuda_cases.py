@@ -99,6 +99,19 @@ def every_float_function() -> Case:
 
 
 @case
+def every_function_of_analysis() -> Case:
+    b = Builder()
+    x, y = b.normal(3, 5), b.normal(3, 5)
+    p, inside = abs(x) + 1.5, ops.tanh(x) * 0.95
+    return b.case(
+        ops.tan(inside), ops.asin(inside), ops.acos(inside), ops.atan(x), ops.atan2(x, y),
+        ops.sinh(x), ops.cosh(x), ops.asinh(x), ops.acosh(p), ops.atanh(inside), ops.hypot(x, y),
+        ops.exp2(x), ops.log2(p), ops.log10(p), ops.erfc(x), ops.erfinv(inside),
+        ops.copysign(x, y), ops.fmod(x, y), tolerance=1e-5,
+    )  # fmt: skip
+
+
+@case
 def every_integer_function() -> Case:
     b = Builder()
     x = b.give(np.array([7, -7, 7, -7, 0, 5], np.int64))
@@ -107,6 +120,7 @@ def every_integer_function() -> Case:
         ops.floor_divide(x, y), ops.remainder(x, y), ops.maximum(x, y), ops.minimum(x, y),
         ops.sign(x), ops.relu(x), ops.abs_(x), x * y, x - y, ops.bitwise_and(x, y),
         ops.bitwise_xor(x, y), ops.bitwise_not(x), x == y, ops.cast(x, dtype=float32),
+        ops.shift_left(x, y), ops.shift_right(x, y), ops.fmod(x, y), ops.pow_(x, y),
     )  # fmt: skip
 
 

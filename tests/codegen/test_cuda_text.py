@@ -121,7 +121,7 @@ def test_origins_point_at_their_lines() -> None:
 @pytest.mark.parametrize("name", sorted(TABLE))
 def test_every_function_of_the_op_table_is_known(name: str) -> None:
     op = TABLE[name]
-    dtypes = [float32, float64, float16]
+    dtypes = [] if name.startswith("shift") else [float32, float64, float16]
     if not op.floating:
         dtypes += [int64, int32, uint8]
     for called in set(CALL.findall(op.expr or "")) - BUILTIN:

@@ -15,10 +15,16 @@ from tinytorch.runtime import prelude
 
 Array = np.ndarray[Any, Any]
 WIDE = {np.float32: np.float64, np.float64: np.longdouble}
-NUMPY_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2"}
+NUMPY_NAMES = {
+    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2",
+    "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
+}  # fmt: skip
 
-ONE = "exp exp2 expm1 sigmoid tanh sinh cosh erf log log1p log2 sin cos tan asin acos atan rsqrt"
-TWO = "pow atan2"
+ONE = (
+    "exp exp2 expm1 sigmoid tanh sinh cosh erf erfc erfinv log log1p log2 log10 sin cos tan asin "
+    "acos atan asinh acosh atanh rsqrt"
+)
+TWO = "pow atan2 hypot"
 
 
 def stated_bound(name: str, dtype: type[np.floating[Any]]) -> float:
@@ -37,6 +43,10 @@ def reference(name: str, *operands: Array) -> Array:
         return 1 / np.sqrt(operands[0])
     if name == "erf":
         return erf_by_series(operands[0])
+    if name == "erfc":
+        return erfc_by_fraction(operands[0])
+    if name == "erfinv":
+        return erfinv_by_newton(operands[0])
     function: Callable[..., Array] = getattr(np, NUMPY_NAMES.get(name, name))
     return function(*operands)
 
@@ -49,6 +59,31 @@ def erf_by_series(x: Array) -> Array:
         term = term * (2 * x * x) / (2 * n + 1)
         total = total + term
     return 2 / np.sqrt(np.arctan(x.dtype.type(1)) * 4) * x * np.exp(-x * x) * total
+
+
+def erfc_by_fraction(x: Array) -> Array:
+    """exp(-x**2) / sqrt(pi) times a continued fraction (Laplace) from 1 on, else 1 - erf(x)."""
+    size = np.maximum(np.abs(x), 1)
+    fraction = size
+    for n in range(600, 0, -1):
+        fraction = size + (n * x.dtype.type(0.5)) / fraction
+    root = np.sqrt(np.arctan(x.dtype.type(1)) * 4)
+    far = np.exp(-size * size) / (root * fraction)
+    return np.where(np.abs(x) < 1, 1 - erf_by_series(x), np.where(x < 0, 2 - far, far)) + x * 0
+
+
+def erfinv_by_newton(x: Array) -> Array:
+    """Newton's iteration on erf where x is below a half, on the logarithm of erfc above."""
+    size = np.abs(x)
+    y = np.where(size < 0.5, size, np.sqrt(np.maximum(-np.log(1 - np.minimum(size, 1)), 0.1)))
+    slope = 2 / np.sqrt(np.arctan(x.dtype.type(1)) * 4)
+    for _ in range(12):
+        e, c = erf_by_series(y), erfc_by_fraction(y)
+        near = (e - size) / (slope * np.exp(-y * y))
+        far = (np.log(1 - size) - np.log(c)) * c / (slope * np.exp(-y * y))
+        y = y - np.where(size < 0.5, near, far)
+    y = np.where(size == 1, np.inf, np.where(size > 1, np.nan, y))
+    return np.copysign(y, x)
 
 
 def ulps(got: Array, exact: Array) -> Array:

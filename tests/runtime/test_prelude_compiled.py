@@ -123,7 +123,10 @@ def optimised(line: str, dtype: str, result: str) -> str:
     return str(compiled.library.get_llvm_str())
 
 
-VECTORISED = "exp exp2 expm1 sigmoid tanh sinh cosh erf log log1p log2 sin cos tan asin acos atan"
+VECTORISED = (
+    "exp exp2 expm1 sigmoid tanh sinh cosh erf erfc erfinv log log1p log2 log10 sin cos tan asin "
+    "acos atan asinh acosh atanh"
+)
 
 
 @pytest.mark.parametrize("name", [*VECTORISED.split(), "sqrt", "rsqrt", "relu", "floor", "sign"])

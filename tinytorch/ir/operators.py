@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from tinytorch.errors import TypeRuleError
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
@@ -28,7 +30,9 @@ _AS_IS = {"cast", "detach", "require_range", "require_nonzero"}
 
 
 def weak_type(value: Any) -> TensorType:
-    """Type of a Python number; raise TypeError for anything else."""
+    """Type of a Python number (or a numpy scalar); raise TypeError for anything else."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if isinstance(value, bool):
         return TensorType(bool_, (), True)
     if isinstance(value, int):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from tinytorch.tracer import functions as f
 from tinytorch.tracer import shapes
 from tinytorch.tracer.factories import check_device
 from tinytorch.tracer.indexing import getitem, setitem
+from tinytorch.tracer.limits import can_cast
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.tensor import Tensor
@@ -33,11 +35,24 @@ def _bind() -> None:
             setattr(Tensor, name, getattr(module, name))
     for name, function in _OPERATORS.items():
         setattr(Tensor, name, function)
+    for name in _BINARY:
+        setattr(Tensor, name, _deferring(getattr(Tensor, name)))
     for module in f.MODULES:
         for name in getattr(module, "IN_PLACE", ()):
             setattr(Tensor, f"{name}_", _in_place(name, getattr(module, name)))
     for symbol, name in _AUGMENTED.items():
         setattr(Tensor, f"__i{symbol}__", getattr(Tensor, f"{name}_"))
+
+
+def _deferring(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An operator that leaves operands it does not know to their own classes, and to Python."""
+
+    @wraps(function)
+    def method(self: Tensor, other: Any) -> Any:
+        known = isinstance(other, Tensor | int | float | np.generic)
+        return function(self, other) if known else NotImplemented
+
+    return method
 
 
 def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
@@ -53,7 +68,7 @@ def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
                 f"output with shape {list(self.shape)} doesn't match the broadcast shape "
                 f"{list(value.shape)}"
             )
-        if not _castable(value.dtype, self.dtype):
+        if not can_cast(value.dtype, self.dtype):
             raise RuntimeError(
                 f"result type {value.dtype.name} can't be cast to the desired output type "
                 f"{self.dtype.name}"
@@ -65,11 +80,6 @@ def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
     return method
 
 
-def _castable(source: DType, target: DType) -> bool:
-    order = "bif"
-    return order.index(source.kind) <= order.index(target.kind)
-
-
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "__matmul__": f.matmul,
     "__rmatmul__": lambda self, other: f.matmul(other, self),
@@ -77,15 +87,37 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__rfloordiv__": lambda self, other: f.floor_divide(other, self),
     "__mod__": f.remainder,
     "__rmod__": lambda self, other: f.remainder(other, self),
+    "__sub__": f.sub,
+    "__rsub__": lambda self, other: f.sub(other, self),
+    "__pow__": f.pow,
+    "__rpow__": lambda self, other: f.pow(other, self),
+    "__neg__": f.neg,
+    "__pos__": f.positive,
     "__and__": f.bitwise_and,
+    "__rand__": lambda self, other: f.bitwise_and(other, self),
     "__or__": f.bitwise_or,
+    "__ror__": lambda self, other: f.bitwise_or(other, self),
     "__xor__": f.bitwise_xor,
+    "__rxor__": lambda self, other: f.bitwise_xor(other, self),
+    "__lshift__": f.bitwise_left_shift,
+    "__rlshift__": lambda self, other: f.bitwise_left_shift(other, self),
+    "__rshift__": f.bitwise_right_shift,
+    "__rrshift__": lambda self, other: f.bitwise_right_shift(other, self),
     "__invert__": f.bitwise_not,
     "__getitem__": getitem,
     "__setitem__": setitem,
 }
-_AUGMENTED = {"add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
-              "floordiv": "floor_divide", "mod": "remainder"}  # fmt: skip
+_BINARY = [
+    f"__{side}{name}__" for side in ("", "r") for name in (
+        "add", "sub", "mul", "truediv", "pow", "floordiv", "mod", "and", "or", "xor", "lshift",
+        "rshift",
+    )
+] + ["__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"]  # fmt: skip
+_AUGMENTED = {
+    "add": "add", "sub": "sub", "mul": "mul", "truediv": "div", "pow": "pow",
+    "floordiv": "floor_divide", "mod": "remainder", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift",
+}  # fmt: skip
 
 
 def method(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -57,11 +57,13 @@ _FLOAT = {
             ("np", "sin", "sin"), ("np", "cos", "cos"), ("np", "tan", "tan"),
             ("np", "asin", "arcsin"), ("np", "acos", "arccos"), ("np", "atan", "arctan"),
             ("np", "sinh", "sinh"), ("np", "cosh", "cosh"), ("np", "tanh", "tanh"),
-            ("math", "erf", "erf"),
+            ("math", "erf", "erf"), ("math", "erfc", "erfc"), ("np", "asinh", "arcsinh"),
+            ("np", "acosh", "arccosh"), ("np", "atanh", "arctanh"), ("np", "log10", "log10"),
         )
     },
     "fabs": "def {name}(x):\n    return abs(x)",
     "atan2": "def {name}(y, x):\n    return {T}(np.arctan2(y, x))",
+    "hypot": "def {name}(a, b):\n    return {T}(np.hypot(a, b))",
     "copysign": "def {name}(magnitude, sign):\n    return {T}(math.copysign(magnitude, sign))",
     "fma": "def {name}(a, b, c):\n    return {T}(cuda.fma(a, b, c))",
     "pow": "def {name}(a, b):\n    return {T}(math.pow(a, b))",
@@ -88,10 +90,48 @@ def {name}(x):
     size = abs(x)
     rounded = (size + {T}(WHOLE)) - {T}(WHOLE)
     return {T}(math.copysign(rounded, x)) if size < {T}(WHOLE) else x""",
-    "fmod": "def {name}(a, b):\n    return {T}(math.fmod(a, b))",
+    "fmod": """\
+def {name}(a, b):
+    # Python's fmod raises where C's is NaN.
+    return {T}(math.fmod(a, b)) if b != 0 and abs(a) < {T}(np.inf) else {T}(np.nan)""",
+    "erfinv": """\
+def {name}(x):
+    size = np.float64(abs(x))
+    if not size < 1.0:
+        return {T}(math.copysign(np.inf, x)) if size == 1.0 else {T}(np.nan)
+    # Giles's approximation for single precision, then Halley's method.
+    w = -math.log((1.0 - size) * (1.0 + size))
+    if w < 5.0:
+        w = w - 2.5
+        y = 2.81022636e-08
+        y = 3.43273939e-07 + y * w
+        y = -3.5233877e-06 + y * w
+        y = -4.39150654e-06 + y * w
+        y = 0.00021858087 + y * w
+        y = -0.00125372503 + y * w
+        y = -0.00417768164 + y * w
+        y = 0.246640727 + y * w
+        y = 1.50140941 + y * w
+    else:
+        w = math.sqrt(w) - 3.0
+        y = -0.000200214257
+        y = 0.000100950558 + y * w
+        y = 0.00134934322 + y * w
+        y = -0.00367342844 + y * w
+        y = 0.00573950773 + y * w
+        y = -0.0076224613 + y * w
+        y = 0.00943887047 + y * w
+        y = 1.00167406 + y * w
+        y = 2.83297682 + y * w
+    y = y * size
+    for _ in range(3):
+        excess = (1.0 - size) - math.erfc(y) if size > 0.5 else math.erf(y) - size
+        step = excess * math.exp(y * y) * 0.886226925452758
+        y = y - step / (1.0 + y * step)
+    return {T}(math.copysign(y, x))""",
     "remainder": """\
 def {name}(a, b):
-    rest = {T}(math.fmod(a, b))
+    rest = fmod(a, b)
     return rest + b if rest != 0 and (rest < 0) != (b < 0) else rest""",
     "floor_divide": """\
 def {name}(a, b):
@@ -99,7 +139,7 @@ def {name}(a, b):
     ratio = a / b
     if b == 0:
         return ratio
-    rest = {T}(math.fmod(a, b))
+    rest = fmod(a, b)
     quotient = (a - rest) / b
     if rest != 0 and (b < 0) != (rest < 0):
         quotient = quotient - {T}(1)
@@ -118,6 +158,9 @@ _INTEGER = {
     "pow": """\
 def {name}(base, exponent):
     value, square, left = {T}(1), base, np.uint64(exponent)
+    if exponent < 0:  # rounded towards zero
+        sign = base if exponent & {T}(1) else {T}(1)
+        return sign if base == {T}(1) or base == {T}(-1) else {T}(0)
     while left != np.uint64(0):
         if left & np.uint64(1):
             value = {T}(value * square)
@@ -130,6 +173,12 @@ def {name}(a, b):
     "remainder": """\
 def {name}(a, b):
     return {T}(a % b) if b != 0 else {T}(0)""",
+    "shift_left": """\
+def {name}(x, places):
+    return {T}(x << places) if 0 <= places < BITS else {T}(0)""",
+    "shift_right": """\
+def {name}(x, places):
+    return {T}(x >> places) if 0 <= places < BITS else {T}(-1 if x < 0 else 0)""",
     "fmod": """\
 def {name}(a, b):
     rest = a % b if b != 0 else 0
@@ -232,6 +281,7 @@ class DeviceFunctions:
         if own in self.texts:
             return own
         body = _body(name, dtype).replace("{name}", own)
+        body = body.replace("BITS", str(dtype.bits))
         body = body.replace("WHOLE", _WHOLE.get(dtype.compute, ""))
         head, rest = body.split("\n", 1)
         rest = rest.replace("{T}", f"np.{dtype.compute}")

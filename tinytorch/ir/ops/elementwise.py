@@ -18,7 +18,7 @@ _TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 _vector_erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
-def _quiet(rule: Any) -> Any:
+def quiet(rule: Any) -> Any:
     """Silence numpy's warnings: inf and nan are results here, as in PyTorch."""
 
     def run(*xs: Any, **attrs: Any) -> Any:
@@ -26,6 +26,33 @@ def _quiet(rule: Any) -> Any:
             return rule(*xs, **attrs)
 
     return run
+
+
+def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """numpy's power; an integer to a negative power is rounded towards zero."""
+    if a.dtype.kind != "i":
+        return np.asarray(np.power(a, b))
+    sign = np.where(b & 1, a, np.ones((), a.dtype))
+    inverse = np.where(abs(a) == 1, sign, np.zeros((), a.dtype))
+    return np.where(b < 0, inverse, np.power(a, np.where(b < 0, 0, b)))
+
+
+def _remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype.kind != "f":
+        return np.asarray(np.remainder(a, b))
+    rest = np.fmod(a, b)  # numpy's own gives zeros the divisor's sign
+    return np.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
+
+
+def _shift_left(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    fits = (b >= 0) & (b < 8 * a.dtype.itemsize)
+    return np.where(fits, np.left_shift(a, np.where(fits, b, 0)), 0)
+
+
+def _shift_right(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    fits = (b >= 0) & (b < 8 * a.dtype.itemsize)
+    sign = np.where(a < 0, -1, 0).astype(a.dtype)
+    return np.where(fits, np.right_shift(a, np.where(fits, b, 0)), sign)
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -64,26 +91,26 @@ def where_handle(c: Handle, a: Any, b: Any, like: Handle) -> Handle:
 # ------------------------------------------------------------------ arithmetic
 
 add = elementwise(
-    "add", "Sum.", expr="{0} + {1}", eager=_quiet(np.add), commutative=True,
+    "add", "Sum.", expr="{0} + {1}", eager=quiet(np.add), commutative=True,
     partials=(lambda y, a, b: 1, lambda y, a, b: 1),
 )  # fmt: skip
 sub = elementwise(
-    "sub", "Difference.", expr="{0} - {1}", eager=_quiet(np.subtract),
+    "sub", "Difference.", expr="{0} - {1}", eager=quiet(np.subtract),
     partials=(lambda y, a, b: 1, lambda y, a, b: -1),
 )  # fmt: skip
 mul = elementwise(
-    "mul", "Product.", expr="{0} * {1}", eager=_quiet(np.multiply), commutative=True,
+    "mul", "Product.", expr="{0} * {1}", eager=quiet(np.multiply), commutative=True,
     partials=(lambda y, a, b: b, lambda y, a, b: a),
 )  # fmt: skip
 div = elementwise(
-    "div", "True quotient.", expr="{0} / {1}", eager=_quiet(np.true_divide), floating=True,
+    "div", "True quotient.", expr="{0} / {1}", eager=quiet(np.true_divide), floating=True,
     costly=3, partials=(lambda y, a, b: 1 / b, lambda y, a, b: -y / b),
 )  # fmt: skip
 neg = elementwise(
-    "neg", "Negative.", expr="-{0}", eager=_quiet(np.negative), partials=(lambda y, x: -1,)
+    "neg", "Negative.", expr="-{0}", eager=quiet(np.negative), partials=(lambda y, x: -1,)
 )
 pow_: Op = elementwise(
-    "pow", "Power; 0 ** 0 is 1.", expr="pow({0}, {1})", eager=_quiet(np.power), costly=12,
+    "pow", "Power; 0 ** 0 is 1.", expr="pow({0}, {1})", eager=quiet(_power), costly=12,
     partials=(
         lambda y, a, b: where_handle(b == 0, 0.0, b * pow_(a, b - 1), like=y),
         lambda y, a, b: where_handle(
@@ -93,12 +120,16 @@ pow_: Op = elementwise(
 )  # fmt: skip
 floor_divide = elementwise(
     "floor_divide", "Quotient rounded down.", expr="floor_divide({0}, {1})",
-    eager=_quiet(np.floor_divide), costly=4, partials=(None, None),
+    eager=quiet(np.floor_divide), costly=4, partials=(None, None),
 )  # fmt: skip
 remainder = elementwise(
     "remainder", "Remainder with the divisor's sign.", expr="remainder({0}, {1})",
-    eager=_quiet(np.remainder), costly=4,
+    eager=quiet(_remainder), costly=4,
     partials=(lambda y, a, b: 1, lambda y, a, b: -floor_divide(a, b)),
+)  # fmt: skip
+fmod = elementwise(
+    "fmod", "Remainder with the dividend's sign.", expr="fmod({0}, {1})", eager=quiet(np.fmod),
+    costly=4, partials=(lambda y, a, b: 1, lambda y, a, b: -trunc(a / b)),
 )  # fmt: skip
 maximum = elementwise(
     "maximum", "Larger of two; NaN wins.", expr="maximum({0}, {1})", eager=np.maximum,
@@ -118,35 +149,35 @@ sign: Op = elementwise(
     "sign", "-1, 0 or 1; 0 for NaN.", expr="sign({0})", eager=_sign, partials=(None,)
 )
 exp = elementwise(
-    "exp", "e to the power x.", expr="exp({0})", eager=_quiet(np.exp), floating=True, costly=10,
+    "exp", "e to the power x.", expr="exp({0})", eager=quiet(np.exp), floating=True, costly=10,
     partials=(lambda y, x: y,),
 )  # fmt: skip
 expm1 = elementwise(
-    "expm1", "exp(x) - 1, exact near 0.", expr="expm1({0})", eager=_quiet(np.expm1),
+    "expm1", "exp(x) - 1, exact near 0.", expr="expm1({0})", eager=quiet(np.expm1),
     floating=True, costly=12, partials=(lambda y, x: y + 1,),
 )  # fmt: skip
 log: Op = elementwise(
-    "log", "Natural logarithm.", expr="log({0})", eager=_quiet(np.log), floating=True, costly=10,
+    "log", "Natural logarithm.", expr="log({0})", eager=quiet(np.log), floating=True, costly=10,
     partials=(lambda y, x: 1 / x,),
 )  # fmt: skip
 log1p = elementwise(
-    "log1p", "log(1 + x), exact near 0.", expr="log1p({0})", eager=_quiet(np.log1p),
+    "log1p", "log(1 + x), exact near 0.", expr="log1p({0})", eager=quiet(np.log1p),
     floating=True, costly=12, partials=(lambda y, x: 1 / (1 + x),),
 )  # fmt: skip
 sqrt = elementwise(
-    "sqrt", "Square root.", expr="sqrt({0})", eager=_quiet(np.sqrt), floating=True, costly=5,
+    "sqrt", "Square root.", expr="sqrt({0})", eager=quiet(np.sqrt), floating=True, costly=5,
     partials=(lambda y, x: 0.5 / y,),
 )  # fmt: skip
 rsqrt = elementwise(
-    "rsqrt", "1 / sqrt(x).", expr="rsqrt({0})", eager=_quiet(lambda x: 1 / np.sqrt(x)),
+    "rsqrt", "1 / sqrt(x).", expr="rsqrt({0})", eager=quiet(lambda x: 1 / np.sqrt(x)),
     floating=True, costly=6, partials=(lambda y, x: -0.5 * (y / x),),
 )  # fmt: skip
 sin = elementwise(
-    "sin", "Sine.", expr="sin({0})", eager=_quiet(np.sin), floating=True, costly=12,
+    "sin", "Sine.", expr="sin({0})", eager=quiet(np.sin), floating=True, costly=12,
     partials=(lambda y, x: cos(x),),
 )  # fmt: skip
 cos: Op = elementwise(
-    "cos", "Cosine.", expr="cos({0})", eager=_quiet(np.cos), floating=True, costly=12,
+    "cos", "Cosine.", expr="cos({0})", eager=quiet(np.cos), floating=True, costly=12,
     partials=(lambda y, x: -sin(x),),
 )  # fmt: skip
 tanh = elementwise(
@@ -172,7 +203,7 @@ floor = elementwise(
 ceil = elementwise(
     "ceil", "Smallest integer not below x.", expr="ceil({0})", eager=np.ceil, partials=(None,)
 )
-trunc = elementwise(
+trunc: Op = elementwise(
     "trunc", "x without its fraction.", expr="trunc({0})", eager=np.trunc, partials=(None,)
 )
 round_ = elementwise(
@@ -210,3 +241,11 @@ bitwise_not = elementwise(
 logical_not = elementwise(
     "logical_not", "Not, of a bool.", expr="not {0}", eager=np.logical_not
 )
+shift_left = elementwise(
+    "shift_left", "Bits moved up; 0 if by a negative number or the width and more.",
+    expr="shift_left({0}, {1})", eager=_shift_left,
+)  # fmt: skip
+shift_right = elementwise(
+    "shift_right", "Bits moved down, the sign kept; all are lost as in ``shift_left``.",
+    expr="shift_right({0}, {1})", eager=_shift_right,
+)  # fmt: skip

@@ -28,15 +28,19 @@ from tinytorch.runtime.prelude.arithmetic import (
     round_even,
     rsqrt,
     select,
+    shift_left,
+    shift_right,
     sign,
     sqrt,
     sum_step,
     trunc,
 )
+from tinytorch.runtime.prelude.error_function import erfc, erfinv
 from tinytorch.runtime.prelude.exponential import cosh, erf, exp, exp2, expm1, sigmoid, sinh, tanh
 from tinytorch.runtime.prelude.half import float_to_half, half_to_float
+from tinytorch.runtime.prelude.hyperbolic import acosh, asinh, atanh, hypot
 from tinytorch.runtime.prelude.intrinsic import INTRINSICS, Intrinsic
-from tinytorch.runtime.prelude.logarithm import log, log1p, log2
+from tinytorch.runtime.prelude.logarithm import log, log1p, log2, log10
 from tinytorch.runtime.prelude.power import pow
 from tinytorch.runtime.prelude.random import random_bits
 from tinytorch.runtime.prelude.trigonometric import acos, asin, atan, atan2, cos, sin, tan
@@ -46,14 +50,19 @@ __all__ = [
     "Intrinsic",
     "absolute",
     "acos",
+    "acosh",
     "asin",
+    "asinh",
     "atan",
     "atan2",
+    "atanh",
     "ceil",
     "copysign",
     "cos",
     "cosh",
     "erf",
+    "erfc",
+    "erfinv",
     "exp",
     "exp2",
     "expm1",
@@ -64,11 +73,13 @@ __all__ = [
     "fma",
     "fmod",
     "half_to_float",
+    "hypot",
     "isfinite",
     "isinf",
     "isnan",
     "log",
     "log1p",
+    "log10",
     "log2",
     "max_step",
     "maximum",
@@ -82,6 +93,8 @@ __all__ = [
     "round_even",
     "rsqrt",
     "select",
+    "shift_left",
+    "shift_right",
     "sigmoid",
     "sign",
     "sin",

@@ -202,3 +202,26 @@ def remainder(a: Any, b: Any) -> Any:
 def fmod(a: Any, b: Any) -> Any:
     """Remainder with the sign of the dividend; an integer by 0 gives 0."""
     return primitive.fmod(a, b) if a.dtype.kind == "f" else _quotient(a, b)[1]
+
+
+# --------------------------------------------------------------------- shifts
+
+
+@intrinsic("iu")
+def shift_left(x: Any, places: Any) -> Any:
+    """x * 2**places, wrapping; 0 if places is negative or at least the width, as in PyTorch."""
+    zero, width = x.dtype.type(0), 8 * x.dtype.itemsize
+    fits = (places >= 0) & (places < width)
+    return _select(fits, x << _select(fits, places, zero), zero)
+
+
+@intrinsic("iu")
+def shift_right(x: Any, places: Any) -> Any:
+    """x / 2**places rounded down; all bits go if places is negative or at least the width."""
+    zero, width = x.dtype.type(0), 8 * x.dtype.itemsize
+    if x.dtype.kind == "u":
+        fits = places < width
+        return _select(fits, x >> _select(fits, places, zero), zero)
+    last = x.dtype.type(width - 1)
+    fits = (places >= 0) & (places < width)
+    return x >> _select(fits, places, last)

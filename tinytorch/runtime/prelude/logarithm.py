@@ -14,7 +14,15 @@ from tinytorch.runtime.prelude.floating import (
     two_sum,
 )
 from tinytorch.runtime.prelude.intrinsic import intrinsic
-from tinytorch.runtime.prelude.primitive import copysign, fma, from_bits, select, to_bits
+from tinytorch.runtime.prelude.primitive import (
+    FLOAT32,
+    FLOAT64,
+    copysign,
+    fma,
+    from_bits,
+    select,
+    to_bits,
+)
 
 # (ln(1 + f) / s - 2) / s**2 as a polynomial in s**2, for s = f / (2 + f) and 1 + f between
 # sqrt(1/2) and sqrt(2): coefficients Lg1.. of fdlibm's e_log.c and FreeBSD's e_logf.c.
@@ -102,3 +110,39 @@ def log2(x: Any) -> Any:
     error = fma(low, form.log2e, fma(f, form.log2e_low, error))
     total, lost = two_sum(k, product)
     return _special(x, total + (lost + error))
+
+
+# log10(2) in two parts, the first so short that its product with any exponent is exact.
+_LOG10_2 = {
+    FLOAT32: (
+        np.float32(float.fromhex("0x1.344p-2")), np.float32(float.fromhex("0x1.3509f8p-18"))
+    ),
+    FLOAT64: (
+        np.float64(float.fromhex("0x1.34413509f78p-2")),
+        np.float64(float.fromhex("0x1.fef311f12b358p-46")),
+    ),
+}  # fmt: skip
+_LOG10_E = {
+    FLOAT32: (
+        np.float32(float.fromhex("0x1.bcb7b2p-2")), np.float32(float.fromhex("-0x1.5b235ep-27"))
+    ),
+    FLOAT64: (
+        np.float64(float.fromhex("0x1.bcb7b1526e50ep-2")),
+        np.float64(float.fromhex("0x1.95355baaafad3p-57")),
+    ),
+}  # fmt: skip
+
+
+@intrinsic()
+def log10(x: Any) -> Any:
+    """Logarithm to base 10; float32 1.1 ulp, float64 1.1 ulp."""
+    two, two_low = _LOG10_2[x.dtype]
+    e, e_low = _LOG10_E[x.dtype]
+    m, k = split(x)
+    f = m - 1
+    s, tail, square = _series(f)
+    low = fma(s, square + tail, -square)
+    product, error = two_product(f, e)
+    error = fma(low, e, fma(f, e_low, error))
+    total, lost = two_sum(k * two, product)
+    return _special(x, total + (lost + fma(k, two_low, error)))

@@ -5,11 +5,26 @@ a method of Tensor under the same name, and in ``IN_PLACE`` what also has a form
 underscore.
 """
 
-from tinytorch.tracer.functions import elementwise, gathering, product, reduction, softmaxes
+from tinytorch.tracer.functions import (
+    arithmetic,
+    bits,
+    choice,
+    comparison,
+    elementwise,
+    gathering,
+    maths,
+    product,
+    reduction,
+    rounding,
+    softmaxes,
+)
 from tinytorch.tracer.functions.elementwise import *
 from tinytorch.tracer.functions.gathering import *
 from tinytorch.tracer.functions.product import *
 from tinytorch.tracer.functions.reduction import *
 from tinytorch.tracer.functions.softmaxes import *
 
-MODULES = (elementwise, gathering, product, reduction, softmaxes)
+MODULES = (
+    arithmetic, bits, choice, comparison, gathering, maths, product, reduction, rounding,
+    softmaxes,
+)  # fmt: skip

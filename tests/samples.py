@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -248,14 +249,64 @@ def _indexing(name: str) -> Iterator[Sample]:
                 yield Sample((array(shape, dtype), _indices(index, 4)), attrs)
         else:
             for shape, axis in (((5,), 0), ((4, 3), 0), ((4, 3), 1), ((2, 3, 2), 1)):
-                if name == "scatter_add":
-                    attrs = {"axis": axis, "size": 4}
-                    yield Sample((array(shape, dtype), _indices(shape, 4)), attrs)
+                if name.startswith("scatter_"):
+                    extreme = name in ("scatter_max", "scatter_min")
+                    size = 2 if extreme else 4
+                    index = _indices(shape, size)
+                    if extreme:  # every cell is hit: none holds an infinity
+                        line = np.arange(shape[axis]) % size
+                        index[...] = np.moveaxis(np.expand_dims(
+                            line, tuple(range(1, len(shape)))), 0, axis)
+                    yield Sample((array(shape, dtype), index), {"axis": axis, "size": size})
+                    if extreme:
+                        index = np.zeros_like(index)
+                        attrs = {"axis": axis, "size": 3}
+                        yield Sample((array(shape, dtype), index), attrs, smooth=False)
                 else:
                     index = tuple(2 if i == axis else s for i, s in enumerate(shape))
                     yield Sample(
                         (array(shape, dtype), _indices(index, shape[axis])), {"axis": axis}
                     )
+
+
+def _along(name: str) -> Iterator[Sample]:
+    """Scans and orderings, along every axis."""
+    shapes = (((6,), 0), ((3, 5), 0), ((3, 5), 1), ((2, 3, 4), 1), ((1, 4), 0), ((0, 3), 0),
+              ((3, 0), 1), ((33,), 0))  # fmt: skip
+    choices: tuple[dict[str, Any], ...] = ({},)
+    if name in ("cumsum", "recurrence"):
+        choices = ({"reverse": False}, {"reverse": True})
+    elif name == "argsort":
+        choices = ({"descending": False}, {"descending": True})
+    operands = 2 if name == "recurrence" else 1
+    for dtype in FLOATS if name == "logcumsumexp" else (*FLOATS, *INTEGERS):
+        for shape, axis in shapes:
+            for more in choices:
+                arrays = tuple(array(shape, dtype) for _ in range(operands))
+                if operands == 2 and dtype in FLOATS:
+                    arrays = (arrays[0] / arrays[0].dtype.type(4), arrays[1])
+                yield Sample(arrays, {"axis": axis} | more)
+    ties = np.array([[1, 3, 3], [2, 2, 0], [np.nan, 1, np.nan], [-np.inf, np.inf, -0.0]])
+    if name != "recurrence":
+        for axis in (0, 1):
+            for more in choices:
+                yield Sample((ties,), {"axis": axis} | more, smooth=False)
+    if name == "argsort":
+        for more in choices:
+            yield Sample((array((9,), bool_),), {"axis": 0} | more)
+
+
+_EXTREMES = ("scatter_max", "scatter_min", "scatter_prod")
+
+
+def _of_its_own(name: str, family: Any) -> list[Sample]:
+    """Samples from random numbers that no other op's samples share."""
+    global _random
+    shared, _random = _random, np.random.default_rng(zlib.crc32(name.encode()))
+    try:
+        return list(family(name))
+    finally:
+        _random = shared
 
 
 def _matmul() -> Iterator[Sample]:
@@ -297,6 +348,8 @@ def _subgraph() -> Graph:
 def samples_of(name: str) -> list[Sample]:
     """All samples of an op; an empty list for one that the laws cannot apply to."""
     op = ops.TABLE[name]
+    if op.family in ("scan", "ordering") or name in _EXTREMES:
+        return _of_its_own(name, _along if name not in _EXTREMES else _indexing)
     if name in _UNARY or name in _BINARY:
         return [*_elementwise(name, 1 if name in _UNARY else 2), *_edges(name)]
     if name in (*_BITS, "bitwise_not"):

@@ -441,3 +441,38 @@ def training_step() -> Case:
     for p, g in zip(parameters, b.gradients(loss, *parameters), strict=True):
         b.graph.updates[p.node] = (p - g * 0.1).node
     return b.case(loss, tolerance=5e-5)
+
+
+# ------------------------------------------------------------ scans and orderings
+
+
+@case
+def scans() -> Case:
+    b = Builder()
+    x, y, wide = b.normal(3, 7), b.normal(3, 7), b.normal(3, 4, 40)
+    return b.case(
+        *(ops.cumsum(v, axis=a, reverse=r) for v in (x, wide) for a in (0, 1) for r in (0, 1)),
+        ops.recurrence(x, y, axis=1, reverse=False), ops.recurrence(x, y, axis=0, reverse=True),
+        ops.logcumsumexp(x, axis=1), ops.cumargmax(wide, axis=1), ops.cumargmin(x, axis=1),
+        ops.cumsum(b.integers(9, 5, 5), axis=1, reverse=False), tolerance=1e-5,
+    )  # fmt: skip
+
+
+@case
+def sorted_rows() -> Case:
+    b = Builder()
+    x = b.give(np.array([[3, np.nan, 1, 1, -0.0, 0, np.inf]], np.float32).repeat(3, 0))
+    return b.case(*(
+        ops.argsort(v, axis=a, descending=d)
+        for v, a in ((x, 1), (x, 0), (b.integers(5, 37), 0), (x > 0, 1))
+        for d in (False, True)
+    ))
+
+
+@case
+def scatter_extremes() -> Case:
+    b = Builder()
+    x, index = b.normal(3, 8), b.integers(4, 3, 8)
+    return b.case(*(
+        op(x, index, axis=1, size=4) for op in (ops.scatter_max, ops.scatter_min, ops.scatter_prod)
+    ))

@@ -87,7 +87,9 @@ class KernelPrinter:
     def update(self, stmt: Update, depth: int) -> None:
         """Print one step of a reduction."""
         name, value = stmt.var.name, self.expressions.text(stmt.expr)
-        if stmt.kind == "any":
+        if stmt.kind == "set":
+            self.emit(depth, f"{name} = {value}")
+        elif stmt.kind == "any":
             self.emit(depth, f"{name} = {name} | ({value})")
         elif stmt.position is not None and stmt.at is not None:
             sign = ">" if stmt.kind == "argmax" else "<"
@@ -115,8 +117,9 @@ class KernelPrinter:
         """Print a write."""
         place = f"{stmt.buffer}[{index_text(stmt.index)}]"
         value = self.expressions.text(stmt.expr)
-        if stmt.mode == "sum":
-            self.emit(depth, f"{place} += {value}", stmt.buffer)
+        if stmt.mode in ("sum", "prod"):
+            sign = "+" if stmt.mode == "sum" else "*"
+            self.emit(depth, f"{place} {sign}= {value}", stmt.buffer)
         elif stmt.mode in ("max", "min"):
             function = "maximum" if stmt.mode == "max" else "minimum"
             self.expressions.functions.add(function)

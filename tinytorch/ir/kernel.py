@@ -124,7 +124,11 @@ class Accumulator:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Combine a value into an accumulator. ``at`` is the position, for argmax and argmin."""
+    """Combine a value into an accumulator. ``at`` is the position, for argmax and argmin.
+
+    ``kind`` set gives a variable that Let bound before the loop at hand its value for the next
+    iteration: the loop carries it.
+    """
 
     var: Var
     kind: str
@@ -135,7 +139,8 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Write one element. ``mode``: ``set``, or ``sum`` / ``max`` / ``min`` into what is there."""
+    """Write one element. ``mode``: ``set``, or ``sum`` / ``prod`` / ``max`` / ``min`` into what is
+    there."""
 
     buffer: str
     index: Index

@@ -11,6 +11,8 @@ movement       ``transpose``; the JVP is the op itself     an index map
 reduction      ``transpose`` or ``weight``                 an accumulator
 contraction    one transpose an operand                    library call, or a loop nest
 indexing       ``transpose``                               an index loaded from memory
+scan           by scans the other way                      a loop that carries a value
+ordering       none: a gather of it has one                merges of sorted runs
 source         none                                        ``expr`` of the index
 =============  ==========================================  ===============================
 

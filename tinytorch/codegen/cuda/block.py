@@ -174,12 +174,13 @@ class BlockPrinter(KernelPrinter):
     # ------------------------------------------------------------- reductions
 
     def combined(self, kind: str, total: str, value: str, dtype: DType) -> str:
-        """One step of a sum, max or min as an expression; small integers wrap."""
-        if kind != "sum":
+        """One step of a sum, product, max or min as an expression; small integers wrap."""
+        if kind not in ("sum", "prod"):
             return f"{self.device.spelled(f'{kind}imum', dtype)}({total}, {value})"
         if dtype.kind == "b":
-            return f"{total} or ({value})"
-        text = f"{total} + {value}" if value.isidentifier() else f"{total} + ({value})"
+            return f"{total} {'or' if kind == 'sum' else 'and'} ({value})"
+        sign = "+" if kind == "sum" else "*"
+        text = f"{total} {sign} {value}" if value.isidentifier() else f"{total} {sign} ({value})"
         return f"np.{dtype.compute}({text})" if dtype.kind == "i" and dtype.bits < 64 else text
 
     def update(self, stmt: Update, depth: int) -> None:

@@ -21,6 +21,7 @@ from tinytorch.ir.kernel import (
     Expr,
     Guard,
     Kernel,
+    Let,
     Load,
     Loop,
     Owned,
@@ -120,6 +121,8 @@ def accesses(stmt: Stmt, loop: Loop | None = None) -> list[Access]:
 
 def can_share(loop: Loop) -> bool:
     """Whether the iterations of a loop are independent but for reductions."""
+    if _carries(loop):
+        return False
     touched = accesses(loop, loop)
     owners: dict[str, Owner] = {}
     for access in touched:
@@ -130,6 +133,15 @@ def can_share(loop: Loop) -> bool:
         if owners.setdefault(access.buffer, access.owner) != access.owner:
             return False
     return all(owners.get(a.buffer, a.owner) == a.owner for a in touched)
+
+
+def _carries(loop: Loop) -> bool:
+    """Whether an iteration reads what the one before it left in a variable."""
+    inside = list(walk(loop.body))
+    fresh = {s.var.name for s in inside if isinstance(s, Let)}
+    return any(
+        isinstance(s, Update) and s.kind == "set" and s.var.name not in fresh for s in inside
+    )
 
 
 class Sharing:

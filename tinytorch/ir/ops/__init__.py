@@ -47,7 +47,15 @@ from tinytorch.ir.ops.elementwise import (
     tanh,
     trunc,
 )  # fmt: skip
-from tinytorch.ir.ops.indexing import gather, put_add, scatter_add, take
+from tinytorch.ir.ops.indexing import (
+    gather,
+    put_add,
+    scatter_add,
+    scatter_max,
+    scatter_min,
+    scatter_prod,
+    take,
+)  # fmt: skip
 from tinytorch.ir.ops.movement import (
     broadcast_to,
     cat,
@@ -59,8 +67,10 @@ from tinytorch.ir.ops.movement import (
     slice_,
     update_slice,
 )  # fmt: skip
+from tinytorch.ir.ops.ordering import argsort
 from tinytorch.ir.ops.random import random_bits
 from tinytorch.ir.ops.reduction import argmax, argmin, max_, min_, sum_
+from tinytorch.ir.ops.scan import cumargmax, cumargmin, cumsum, logcumsumexp, recurrence
 from tinytorch.ir.ops.selection import cast, detach, require_nonzero, require_range, where
 from tinytorch.ir.ops.source import full, input_, iota
 from tinytorch.ir.ops.structure import call, get, tuple_
@@ -85,14 +95,16 @@ from tinytorch.ir.ops.transcendental import (
 )  # fmt: skip
 
 __all__ = [
-    "TABLE", "abs_", "acos", "acosh", "add", "argmax", "argmin", "asin", "asinh", "atan",
-    "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "broadcast_to",
-    "call", "cast", "cat", "ceil", "copysign", "cos", "cosh", "detach", "div", "eq", "erf",
-    "erfc", "erfinv", "exp", "exp2", "expm1", "flip", "floor", "floor_divide", "fmod", "full",
-    "gather", "ge", "get", "gt", "hypot", "input_", "inverse", "iota", "isnan", "le", "log",
-    "log10", "log1p", "log2", "logical_not", "lt", "matmul", "max_", "maximum", "min_",
-    "minimum", "mul", "ne", "neg", "pad", "permute", "pow_", "put_add", "random_bits", "relu",
+    "TABLE", "abs_", "acos", "acosh", "add", "argmax", "argmin", "argsort", "asin", "asinh",
+    "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
+    "broadcast_to", "call", "cast", "cat", "ceil", "copysign", "cos", "cosh", "cumargmax",
+    "cumargmin", "cumsum", "detach", "div", "eq", "erf", "erfc", "erfinv", "exp", "exp2",
+    "expm1", "flip", "floor", "floor_divide", "fmod", "full", "gather", "ge", "get", "gt",
+    "hypot", "input_", "inverse", "iota", "isnan", "le", "log", "log10", "log1p", "log2",
+    "logcumsumexp", "logical_not", "lt", "matmul", "max_", "maximum", "min_", "minimum", "mul",
+    "ne", "neg", "pad", "permute", "pow_", "put_add", "random_bits", "recurrence", "relu",
     "remainder", "require_nonzero", "require_range", "reshape", "round_", "rsqrt",
-    "scatter_add", "shift_left", "shift_right", "sigmoid", "sign", "sin", "sinh", "slice_",
-    "sqrt", "sub", "sum_", "take", "tan", "tanh", "trunc", "tuple_", "update_slice", "where",
+    "scatter_add", "scatter_max", "scatter_min", "scatter_prod", "shift_left", "shift_right",
+    "sigmoid", "sign", "sin", "sinh", "slice_", "sqrt", "sub", "sum_", "take", "tan", "tanh",
+    "trunc", "tuple_", "update_slice", "where",
 ]  # fmt: skip

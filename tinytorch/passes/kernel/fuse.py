@@ -23,6 +23,10 @@ MAX_MEMBERS = 400
 MAX_BUFFERS = 48
 _RECOMPUTE_BELOW = 60
 _CHEAP = 2
+_STEPS = frozenset(
+    {"matmul", "put_add", "scatter_add", "scatter_max", "scatter_min", "scatter_prod"}
+)
+"""Ops outside the families of scans and orderings that are a step of their own."""
 
 
 @dataclass
@@ -61,8 +65,8 @@ def is_compute(node: Node) -> bool:
 
 
 def is_opaque(node: Node) -> bool:
-    """Whether a node is a step of its own: a product or a scatter."""
-    return node.op.name in ("matmul", "put_add", "scatter_add")
+    """Whether a node is a step of its own: a product, a scatter, a scan or a sort."""
+    return node.op.family in ("scan", "ordering") or node.op.name in _STEPS
 
 
 def _opaque_reads(node: Node) -> list[Node]:

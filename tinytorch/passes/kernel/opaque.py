@@ -21,6 +21,7 @@ from tinytorch.ir.kernel import (
     Store,
     Var,
 )  # fmt: skip
+from tinytorch.ir.ops.indexing import identity
 from tinytorch.ir.target import Target
 from tinytorch.ir.types import DType, int64
 from tinytorch.passes.kernel.access import storage_of
@@ -30,22 +31,25 @@ from tinytorch.passes.kernel.lower import Lowered
 from tinytorch.passes.kernel.schedule import chunk_of, sealed
 
 
-def _axis(name: str, size: int) -> tuple[Symbol, Index]:
+def loop_axis(name: str, size: int) -> tuple[Symbol, Index]:
+    """A loop variable, and the index that it is."""
     symbol = Symbol(name, size)
     return symbol, Index(((symbol, 1),))
 
 
-def _nest(axes: list[Symbol], *body: Stmt) -> Stmt:
+def nested(axes: list[Symbol], *body: Stmt) -> Stmt:
+    """Loops inside each other, the last of them contiguous in memory."""
     nest: tuple[Stmt, ...] = body
     for position, axis in enumerate(reversed(axes)):
         nest = (Loop(axis, "serial" if position else "vector", nest),)
     return nest[0]
 
 
-def _finish(
+def finished(
     graph: Graph, node: Node, body: list[Stmt], buffers: list[Buffer], rows: int, chunk: int,
     cost: float, inputs: list[Node],
 ) -> Lowered:  # fmt: skip
+    """The kernel of one node; ``buffers`` begin with its inputs and itself, scratch follows."""
     table = {b.name: b for b in buffers}
     where = graph.origin_of(node)
     origins = (("y0", where),) if where else ()
@@ -57,7 +61,7 @@ def _finish(
 
 
 def lower_scatter(graph: Graph, node: Node, target: Target) -> Lowered:
-    """put_add and scatter_add: zeros, then additions in order, so that bits never vary.
+    """Scatters: identities, then values combined in order, so that bits never vary.
 
     A chunk owns a range of rows of the scattered axis and adds only what falls into it.
     """
@@ -66,21 +70,22 @@ def lower_scatter(graph: Graph, node: Node, target: Target) -> Lowered:
     shape = source.type.shape
     last = axis + (index.type.ndim if node.op is ops.put_add else 1)
     before, count, after = (math.prod(s) for s in (shape[:axis], shape[axis:last], shape[last:]))
-    row, i = _axis("i", size)
-    pre, p = _axis("p", before)
-    each, n = _axis("n", count)
-    post, j = _axis("j", after)
-    zero = Constant(0.0 if dtype.kind == "f" else 0, dtype)
-    own = Store("y0", p * (size * after) + i * after + j, zero)
-    clear = Loop(row, "chunk", (_nest([pre, post], own),))
+    row, i = loop_axis("i", size)
+    pre, p = loop_axis("p", before)
+    each, n = loop_axis("n", count)
+    post, j = loop_axis("j", after)
+    mode = _MODES.get(node.op.name, "sum")
+    empty = (0.0 if dtype.kind == "f" else 0) if mode == "sum" else identity(node.op.name, dtype)
+    own = Store("y0", p * (size * after) + i * after + j, Constant(empty, dtype))
+    clear = Loop(row, "chunk", (nested([pre, post], own),))
     at = Symbol("at", size)
     here = n if node.op is ops.put_add else p * (count * after) + n * after + j
     value = Load("x0", p * (count * after) + n * after + j, dtype)
     to = p * (size * after) + Index(((at, after),)) + j
-    add = Store("y0", to, value, "sum")
+    add = Store("y0", to, value, mode)
     bind = Bind(at, Load("x1", here, int64))
     if node.op is ops.put_add:
-        spread = Loop(each, "serial", (bind, Owned(at, (_nest([pre, post], add),))))
+        spread = Loop(each, "serial", (bind, Owned(at, (nested([pre, post], add),))))
     else:
         inner = Loop(post, "serial", (bind, Owned(at, (add,))))
         spread = Loop(pre, "serial", (Loop(each, "serial", (inner,)),))
@@ -90,7 +95,7 @@ def lower_scatter(graph: Graph, node: Node, target: Target) -> Lowered:
     ]  # fmt: skip
     cost = max(1.0, source.type.size / max(size, 1))
     chunk = chunk_of(size, cost, target, flat=False)
-    return _finish(graph, node, [clear, spread], buffers, size, chunk, cost, [source, index])
+    return finished(graph, node, [clear, spread], buffers, size, chunk, cost, [source, index])
 
 
 def _element(operand: Operand, name: str, row: Index, col: Index, rows: int, cols: int,
@@ -110,17 +115,17 @@ def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
     k = node.inputs[0].type.shape[-1]
     dtype = node.type.dtype
     rows = math.prod(batch_shape) * m
-    row, i = _axis("i", rows)
-    col, j = _axis("j", n)
+    row, i = loop_axis("i", rows)
+    col, j = loop_axis("j", n)
     batch, at_row = i.split(m)
     out = i * n + j
     before: list[Stmt] = []
     packs = target.name == "cpu" and right.transposed and rows == m and m > 1 and k * n > 0
     name, packed = ("pack", replace(right, transposed=False)) if packs else ("x1", right)
     if packs:
-        depth, at = _axis("p", k)
+        depth, at = loop_axis("p", k)
         copy = Store(name, at * n + j, _element(right, "x1", at, j, k, n, batch, dtype))
-        before = [Loop(depth, "serial", (_nest([col], copy),))]
+        before = [Loop(depth, "serial", (nested([col], copy),))]
 
     def terms(at: Index, count: int, mode: str) -> tuple[Stmt, ...]:
         """Add ``count`` scaled rows, from row ``at`` of the right factor on."""
@@ -132,14 +137,14 @@ def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
         loads = [_element(packed, name, at + u, j, k, n, batch, dtype) for u in range(count)]
         template = " + ".join(f"{{{2 * u}}} * {{{2 * u + 1}}}" for u in range(count))
         arguments = tuple(e for pair in zip(factors, loads, strict=True) for e in pair)
-        return (*lets, _nest([col], Store("y0", out, Apply(template, arguments, dtype), mode)))
+        return (*lets, nested([col], Store("y0", out, Apply(template, arguments, dtype), mode)))
 
     whole, rest = divmod(k, _TERMS)
     inside: list[Stmt] = []
     if whole:
         inside += terms(Index(), _TERMS, "set")
     if whole > 1:
-        block, kk = _axis("k", whole - 1)
+        block, kk = loop_axis("k", whole - 1)
         inside.append(Loop(block, "serial", terms(kk * _TERMS + _TERMS, _TERMS, "sum")))
     if rest:
         inside += terms(Index((), whole * _TERMS), rest, "sum" if whole else "set")
@@ -152,8 +157,9 @@ def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
     ]
     cost = float(2 * n * k)
     chunk = chunk_of(rows, cost, target, flat=False)
-    return _finish(graph, node, body, buffers, rows, chunk, cost, [left.base, right.base])
+    return finished(graph, node, body, buffers, rows, chunk, cost, [left.base, right.base])
 
 
+_MODES = {"scatter_max": "max", "scatter_min": "min", "scatter_prod": "prod"}
 _TERMS = 8
 """Scaled rows added at a time: enough to keep the multipliers busy, few enough for registers."""

@@ -15,6 +15,8 @@ from tinytorch.passes.kernel.evaluate import Element
 from tinytorch.passes.kernel.fuse import Fused, is_opaque
 from tinytorch.passes.kernel.lower import Lowered, lower
 from tinytorch.passes.kernel.opaque import lower_product, lower_scatter
+from tinytorch.passes.kernel.ordering import lower_argsort
+from tinytorch.passes.kernel.scan import lower_scan
 
 
 @dataclass(eq=False)
@@ -42,7 +44,11 @@ def plan_steps(graph: Graph, fused: Fused, target: Target) -> list[PlannedStep]:
     for node in graph:
         if node not in live or not is_opaque(node):
             continue
-        if node.op is not ops.matmul:
+        if node.op.family == "scan":
+            steps.append(_kernel_step(lower_scan(graph, node, target)))
+        elif node.op.family == "ordering":
+            steps.append(_kernel_step(lower_argsort(graph, node, target)))
+        elif node.op is not ops.matmul:
             steps.append(_kernel_step(lower_scatter(graph, node, target)))
         elif by_library(node):
             operands = product_operands(node)

@@ -1,6 +1,7 @@
 """Module: registration, walking, modes, dtypes, state dicts, text."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -141,6 +142,62 @@ def test_to_converts_in_place_so_that_optimizers_keep_their_parameters():
         block.to("cuda")
 
 
+def test_paths_lead_to_modules_parameters_and_buffers():
+    model = nn.Sequential(Block())
+    assert model.get_submodule("") is model
+    assert model.get_buffer("0.seen") is model[0].seen
+    model.set_submodule("0.inner", nn.Identity())
+    assert isinstance(model[0].inner, nn.Identity)
+    model.set_submodule("0.new", nn.ReLU())
+    assert isinstance(model[0].new, nn.ReLU)
+    for call, error, text in (
+        (lambda: model.get_submodule("0.x.y"), AttributeError, "Block has no attribute `x`"),
+        (lambda: model.get_submodule("0.scale"), AttributeError, "`scale` is not an nn.Module"),
+        (lambda: model.get_parameter("0.seen"), AttributeError, "`seen` is not an nn.Parameter"),
+        (lambda: model.get_buffer("0.scale"), AttributeError, "`scale` is not a buffer"),
+        (lambda: model.set_submodule("", nn.ReLU()), ValueError, "without a target name"),
+        (lambda: model.set_submodule("0.a", 3), ValueError, "is not an nn.Module, found"),
+        (lambda: model.set_submodule("0.z", nn.ReLU(), strict=True), AttributeError, "`z`"),
+    ):
+        with pytest.raises(error, match=text):
+            call()
+    assert "inner" in dir(model[0])
+    assert "rate" in dir(model[0])
+    assert "0" not in dir(model)
+
+
+def test_children_that_override_train_are_asked():
+    class Frozen(nn.Module):
+        def train(self, mode=True):
+            return super().train(False)
+
+    model = nn.Sequential(Frozen()).train()
+    assert not model[0].training
+    assert model.training
+
+
+def test_modules_are_not_pickled():
+    with pytest.raises(TypeError, match=r"save module.state_dict\(\)"):
+        pickle.dumps(nn.Linear(1, 1))
+
+
+def test_shallow_copies_share_parameters():
+    block = Block()
+    twin = copy.copy(block)
+    twin.rate = 7.0
+    assert block.rate == 0.5
+    assert twin.inner is block.inner
+
+
+def test_deepcopy_keeps_ties_within_the_copy():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[1].weight = model[0].weight
+    twin = copy.deepcopy(model)
+    assert twin[1].weight is twin[0].weight
+    assert twin[0].weight is not model[0].weight
+    assert len(list(twin.parameters())) == 3
+
+
 def test_deepcopy_is_independent():
     block = Block()
     twin = copy.deepcopy(block)
@@ -204,7 +261,7 @@ def test_a_bad_state_dict_changes_nothing():
     assert result.missing_keys == ["seen", "inner.weight"]
     assert result.unexpected_keys == ["other"]
     assert block.scale.tolist() == [0.0] * 4
-    with pytest.raises(RuntimeError, match="received list"):
+    with pytest.raises(RuntimeError, match="received <class 'list'>"):
         block.load_state_dict({**before, "scale": [1.0]})
 
 
@@ -224,8 +281,8 @@ def test_sequential():
         _ = model[5]
     named = nn.Sequential({"a": nn.Linear(1, 1), "b": nn.ReLU()})
     assert list(dict(named.named_children())) == ["a", "b"]
-    del named[0]
-    assert list(dict(named.named_children())) == ["b"]
+    del named[0]  # which numbers the rest, as in PyTorch
+    assert list(dict(named.named_children())) == ["0"]
 
 
 def test_module_list_and_dict():

@@ -14,6 +14,7 @@ from tinytorch.nn.activation import (
     Softplus,
     Tanh,
 )  # fmt: skip
+from tinytorch.nn.collection import ParameterDict, ParameterList
 from tinytorch.nn.container import ModuleDict, ModuleList, Sequential
 from tinytorch.nn.layer import Dropout, Embedding, Flatten, Identity, LayerNorm, Linear
 from tinytorch.nn.loss import (
@@ -30,9 +31,9 @@ from tinytorch.nn.module import Module
 from tinytorch.nn.parameter import Parameter
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "Dropout", "ELU", "Embedding", "Flatten",
-    "GELU", "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid",
-    "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ReLU",
-    "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "functional",
-    "init",
+    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "Dropout", "ELU", "Embedding",
+    "Flatten", "GELU", "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear",
+    "LogSigmoid", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
+    "Parameter", "ParameterDict", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid",
+    "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "functional", "init",
 ]  # fmt: skip

@@ -184,6 +184,8 @@ class Reach:
                 for part in item.values() if isinstance(item, dict) else item:
                     if isinstance(part, Tracked | Tensor):
                         self.value(part, f"{text}.{name}", codes)
+        for hook in value.__dict__.get("_hooks", {}).values():
+            self.value(hook, f"a hook of {text}", None)
         self._class(type(value), text)
         self._owners.append((text, value))
 

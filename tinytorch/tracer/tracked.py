@@ -14,7 +14,7 @@ from tinytorch.errors import TraceError
 from tinytorch.tracer.mode import mode, user_origin
 
 OWN_TABLES = frozenset(
-    {"_numbers", "_born", "_parameters", "_buffers", "_modules", "_transient_buffers"}
+    {"_numbers", "_born", "_parameters", "_buffers", "_modules", "_transient_buffers", "_hooks"}
 )
 """Attributes of tracked objects that are tinytorch's own: every edit of them moves the epoch."""
 

@@ -142,6 +142,27 @@ def make_plan(members: Sequence[Node], kept: AbstractSet[Node]) -> Plan | None:
     return None
 
 
+def joined(
+    first: Plan, second: Plan, readers: Iterable[Node], kept: AbstractSet[Node]
+) -> Plan | None:
+    """Return the plan of two kernels of one domain as one, if that is easy to see; else None.
+
+    ``readers`` are the members of the second that read members of the first, while the first reads
+    none of the second. If they read full values alone, nobody's level changes, and only what they
+    read is new: a long chain is fused without looking at all of it again and again.
+    """
+    if first.domain != second.domain:
+        return None
+    levels = {**first.levels, **second.levels}
+    for node in readers:
+        read = [levels[b] for b in bases(node, kept) if b in first.levels]
+        if any(level != "full" for level in read):
+            return None
+        if not _reads_in_place(node, levels, first.domain, kept):
+            return None
+    return Plan(first.domain, levels)
+
+
 def _iteration_size(node: Node) -> int:
     return node.inputs[0].type.size if node.op.family == "reduction" else node.type.size
 

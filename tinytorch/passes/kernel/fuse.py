@@ -17,7 +17,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.passes.kernel.access import SOURCES, base_of, bases, bases_of, storage_of
 from tinytorch.passes.kernel.contraction import product_operands
-from tinytorch.passes.kernel.domain import Plan, make_plan
+from tinytorch.passes.kernel.domain import Plan, joined, make_plan
 
 MAX_MEMBERS = 400
 MAX_BUFFERS = 48
@@ -37,6 +37,8 @@ class Group:
     plan: Plan | None
     simple: tuple[int, ...] | None
     """The shape that all members share, if they are elementwise and read each other directly."""
+    reads: set[Node]
+    """Values that are read from outside."""
 
 
 @dataclass
@@ -89,6 +91,7 @@ class _Fusion:
         self.group_of: dict[Node, int] = {}
         self.groups: dict[int, Group] = {}
         self.flow: nx.DiGraph = nx.DiGraph()
+        self._known_bases: dict[Node, list[Node]] = {}
 
     # ------------------------------------------------------- what is stored
 
@@ -151,7 +154,8 @@ class _Fusion:
         members = [n for n in self.nodes if self._is_member(n)]
         for position, node in enumerate(members):
             simple = tuple(node.type.shape) if node.op.family == "elementwise" else None
-            self.groups[position] = Group([node], make_plan([node], self.required), simple)
+            reads = set(self._expanded_bases(node)) - {node}
+            self.groups[position] = Group([node], make_plan([node], self.required), simple, reads)
             self.group_of[node] = position
             self.flow.add_node(position)
         for node in self.nodes:
@@ -173,12 +177,19 @@ class _Fusion:
             return not is_opaque(node)
         return is_compute(node) and node not in self.recomputed
 
+    def _bases(self, node: Node) -> list[Node]:
+        """What a node reads through views; asked for many times."""
+        found = self._known_bases.get(node)
+        if found is None:
+            found = self._known_bases[node] = bases(node, self.required)
+        return found
+
     def _expanded_bases(self, node: Node) -> list[Node]:
         """Stored or computed values a node needs, looking through recomputed scalars."""
         if is_opaque(node):
             return _opaque_reads(node)
         found: list[Node] = []
-        stack = bases(node, self.required)
+        stack = list(self._bases(node))
         seen: set[Node] = set()
         while stack:
             base = stack.pop(0)
@@ -186,7 +197,7 @@ class _Fusion:
                 continue
             seen.add(base)
             if base in self.recomputed and base not in self.group_of:
-                stack.extend(bases(base, self.required))
+                stack.extend(self._bases(base))
             else:
                 found.append(base)
         return found
@@ -214,15 +225,24 @@ class _Fusion:
             return False
         if self.elements and self._reads_own_element(a.members + b.members):
             return False
-        union = Group(self._ordered(a.members + b.members), None, None)
+        members = self._ordered(a.members + b.members)
+        union = Group(members, self._joined(a, b), None, (a.reads | b.reads).difference(members))
         if a.simple is not None and a.simple == b.simple and self._direct_edges(a, b):
             union.simple = a.simple
         else:
-            union.plan = make_plan(union.members, self.required)
-            if union.plan is None or self._buffers(union.members) > MAX_BUFFERS:
+            union.plan = union.plan or make_plan(members, self.required)
+            if union.plan is None or len(union.reads) > MAX_BUFFERS:
                 return False
         self._contract(first, second, union)
         return True
+
+    def _joined(self, a: Group, b: Group) -> Plan | None:
+        """The plan of two groups as one where neither has to be planned anew."""
+        if a.plan is None or b.plan is None:
+            return None
+        inside = set(a.members)
+        readers = [n for n in b.members if not inside.isdisjoint(self._bases(n))]
+        return joined(a.plan, b.plan, readers, self.required)
 
     def _reads_own_element(self, members: list[Node]) -> bool:
         """Whether a member reads one element of another, through scalars it computes again."""
@@ -230,7 +250,7 @@ class _Fusion:
         if not own:
             return False
         scalars = {
-            b for n in members for b in bases(n, self.required)
+            b for n in members for b in self._bases(n)
             if b in self.recomputed and b not in self.group_of
         }  # fmt: skip
         return any(not own.isdisjoint(self._expanded_bases(scalar)) for scalar in scalars)
@@ -243,10 +263,6 @@ class _Fusion:
 
     def _ordered(self, members: list[Node]) -> list[Node]:
         return sorted(set(members), key=self._rank.__getitem__)
-
-    def _buffers(self, members: list[Node]) -> int:
-        inside = set(members)
-        return len({b for n in members for b in self._expanded_bases(n) if b not in inside})
 
     def _path_between(self, first: int, second: int) -> bool:
         """Whether a third step stands between two groups, either way."""
@@ -342,7 +358,7 @@ class _Fusion:
             if node not in stored or node in self.required or node not in self.group_of:
                 continue
             cheap = node.op.family == "elementwise" and not node.op.effect
-            sources = bases(node, self.required)
+            sources = self._bases(node)
             if (
                 self.enabled and cheap and node.op.costly <= _CHEAP and len(sources) == 1
                 and all(

@@ -375,6 +375,7 @@ def samples_of(name: str) -> list[Sample]:
                 (1.5, float32), (-0.0, float64), (float("nan"), float64), (3, int64), (True, bool_),
             )
         ],
+        "extent": [{"size": 0}, {"size": 7}],
         "iota": [{"shape": s, "axis": a} for s,
             a in (((4,), 0), ((2, 3), 0), ((2, 3), 1), ((0,), 0))],
     }  # fmt: skip

@@ -96,6 +96,9 @@ CASES = {
             inputs="%v: f64[1,6]"),
         "exp",
     ),
+    "known size": (
+        program("%0: i64[]~ = extent(size=7)", "%1: f64[] = cast(%0, dtype=f64)"), "full",
+    ),
     "sum of a number": (program(full("0", "2"), "%1: f64[4,1] = sum(%0, axes=[1])"), "full"),
     "add zero": (program(full("0", "0"), unary("add", "%0, %x", 1), unary("exp", "%1", 2)), "exp"),
     "sub zero": (program(full("0", "0"), unary("sub", "%x, %0", 1), unary("exp", "%1", 2)), "exp"),

@@ -7,6 +7,7 @@ text can be pasted into a file and run.
 
 from __future__ import annotations
 
+from tinytorch.codegen.expression import size_text
 from tinytorch.codegen.kernel import KernelPrinter
 from tinytorch.ir.kernel import Kernel
 from tinytorch.ir.source import Source
@@ -22,6 +23,7 @@ def emit(kernel: Kernel) -> Source:
     arguments = ", ".join([*names, "lo", "hi", "chunk"])
     printer.emit(0, _DECORATOR)
     printer.emit(0, f"def {kernel.name}({arguments}):")
+    printer.sizes(1)
     printer.body(kernel.body, 1)
     finish = f"{kernel.name}_finish" if kernel.finish else None
     if finish:
@@ -29,6 +31,7 @@ def emit(kernel: Kernel) -> Source:
         printer.emit(0, "")
         printer.emit(0, _DECORATOR)
         printer.emit(0, f"def {finish}({arguments}):")
+        printer.sizes(1)
         printer.body(kernel.finish, 1)
     header = _header(kernel, printer)
     driver = _driver(kernel, names, finish)
@@ -47,7 +50,8 @@ def emit(kernel: Kernel) -> Source:
 
 def _header(kernel: Kernel, printer: KernelPrinter) -> list[str]:
     functions = sorted(printer.expressions.functions)
-    shown = f"{kernel.extent} rows, {kernel.chunk} a chunk"
+    rows = size_text(kernel.extent)
+    shown = f"{rows} rows" if kernel.open else f"{rows} rows, {kernel.chunk} a chunk"
     title = f'"""{kernel.name}: {"one value of any extent" if kernel.flat else shown}."""'
     lines = [title, "", "import numpy as np", "from numba import njit, prange"]
     if functions:
@@ -60,8 +64,11 @@ def _header(kernel: Kernel, printer: KernelPrinter) -> list[str]:
 
 def _driver(kernel: Kernel, names: list[str], finish: str | None) -> list[str]:
     parameters = [b.name for b in kernel.parameters]
-    lines = ["@njit(parallel=True)", f"def run_{kernel.name}({', '.join(parameters)}):"]
-    if kernel.flat:
+    given = [*parameters, *(["extent", "size"] if kernel.open else [])]
+    lines = ["@njit(parallel=True)", f"def run_{kernel.name}({', '.join(given)}):"]
+    if kernel.open:
+        pass
+    elif kernel.flat:
         out = next(b.name for b in kernel.parameters if b.role in ("out", "inout"))
         lines += [f"    extent, size = {out}.size, {_FLAT_CHUNK}"]
     else:

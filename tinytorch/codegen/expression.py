@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from typing import Any
 
+from tinytorch.ir.extent import Extent, typical
 from tinytorch.ir.index import Index, Quotient
 from tinytorch.ir.kernel import (
     Apply,
@@ -26,19 +28,33 @@ _PLAIN = re.compile(r"[A-Za-z_0-9.\[\]]+$")
 def index_text(index: Index) -> str:
     """An index as arithmetic on loop variables, longest stride first."""
     parts: list[str] = []
-    for atom, coefficient in sorted(index.terms, key=lambda t: -abs(t[1])):
+    for atom, coefficient in sorted(index.terms, key=lambda t: -abs(typical(t[1]))):
         if isinstance(atom, Quotient):
             symbol = "%" if atom.remainder else "//"
-            text = f"({index_text(atom.index)}) {symbol} {atom.divisor}"
+            text = f"({index_text(atom.index)}) {symbol} {factor_text(atom.divisor)}"
             text = text if coefficient == 1 else f"({text})"
         else:
             text = atom.name
-        if coefficient != 1:
+        if isinstance(coefficient, Extent):
+            text = f"{text} * {factor_text(coefficient)}"
+        elif coefficient != 1:
             text = f"{text} * {coefficient}" if coefficient > 0 else f"{text} * ({coefficient})"
         parts.append(text)
-    if index.offset or not parts:
-        parts.append(str(index.offset))
+    if not parts or isinstance(index.offset, Extent) or index.offset:
+        parts.append(size_text(index.offset))
     return " + ".join(parts).replace("+ -", "- ")
+
+
+def size_text(size: Any) -> str:
+    """A size as arithmetic on the names of Dims."""
+    return size.code if isinstance(size, Extent) else str(size)
+
+
+def factor_text(size: Any) -> str:
+    """A size as a factor."""
+    if isinstance(size, Extent):
+        return size.code if _PLAIN.match(size.code) else f"({size.code})"
+    return str(size)
 
 
 class ExpressionPrinter:
@@ -110,7 +126,7 @@ class ExpressionPrinter:
         tests = []
         for index, low, high in expr.conditions:
             text = index_text(index)
-            tests.append(f"{low} <= {text} < {high}")
+            tests.append(f"{size_text(low)} <= {text} < {size_text(high)}")
         if not tests:
             return self.text(expr.value)
         value, otherwise = self.text(expr.value), self.text(expr.otherwise)

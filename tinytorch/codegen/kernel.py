@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinytorch.codegen.expression import ExpressionPrinter, index_text
+from tinytorch.codegen.expression import ExpressionPrinter, index_text, size_text
 from tinytorch.ir.index import Index
 from tinytorch.ir.kernel import (
     Accumulator,
@@ -37,6 +37,11 @@ class KernelPrinter:
         if name:
             self.line_of.setdefault(name, len(self.lines))
 
+    def sizes(self, depth: int) -> None:
+        """Name the symbolic sizes that the text uses."""
+        for position, name in enumerate(self.kernel.dims):
+            self.emit(depth, f"{name} = sizes[{position}]")
+
     def body(self, stmts: tuple[Stmt, ...], depth: int) -> None:
         """Print statements."""
         if not stmts:
@@ -70,7 +75,7 @@ class KernelPrinter:
 
     def loop(self, loop: Loop, depth: int) -> None:
         """Print a loop; targets say what a bind means."""
-        bounds = "lo, hi" if loop.bind == "chunk" else str(loop.axis.extent)
+        bounds = "lo, hi" if loop.bind == "chunk" else size_text(loop.axis.extent)
         self.emit(depth, f"for {loop.axis.name} in range({bounds}):")
         if loop.interleave > 1:
             self.expressions.functions.add("interleave")

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tinytorch.ir.index import Index, Symbol
 from tinytorch.ir.types import DType
@@ -91,7 +91,7 @@ class Guard:
     elsewhere.
     """
 
-    conditions: tuple[tuple[Index, int, int], ...]
+    conditions: tuple[tuple[Index, Any, Any], ...]
     value: Expr
     otherwise: Expr
     dtype: DType
@@ -201,13 +201,15 @@ class Buffer:
     """A parameter of a kernel: contiguous memory, indexed flat.
 
     ``role``: ``in`` | ``out`` | ``inout`` | ``partial`` (one slice of ``size`` elements a chunk)
-    | ``scratch`` (private to a worker) | ``status`` (int64, written by Check).
-    ``size`` counts elements; 0 in a flat kernel, whose extent is known at the launch alone.
+    | ``scratch`` (private to a worker) | ``status`` (int64, written by Check) | ``sizes`` (int64,
+    the values of ``Kernel.dims``).
+    ``size`` counts elements; 0 in a flat kernel, whose extent is known at the launch alone. A
+    partial of an open kernel counts those of one chunk.
     """
 
     name: str
     dtype: DType
-    size: int
+    size: Any
     role: str
 
 
@@ -219,18 +221,28 @@ class Kernel:
     ``flat`` kernel, one elementwise loop over contiguous buffers, both belong to the launch, and
     the same kernel serves buffers of every size. ``cost`` estimates scalar operations per value
     of the chunked axis.
+
+    Where sizes are symbolic, index arithmetic reads the Dims named by ``dims`` from the buffer of
+    role ``sizes``, and a ``chunk`` of 0 makes the kernel open: how its axis is cut belongs to the
+    launch, and its finish runs ``lo <= chunk < hi`` over the chunks that there are.
     """
 
     name: str
     buffers: tuple[Buffer, ...]
     body: tuple[Stmt, ...]
     finish: tuple[Stmt, ...] = ()
-    extent: int = 1
+    extent: Any = 1
     chunk: int = 1
     flat: bool = False
-    cost: float = 1.0
+    cost: Any = 1.0
+    dims: tuple[str, ...] = ()
     origins: tuple[tuple[str, str], ...] = ()  # (variable or buffer name, the user's line)
     title: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether the launch says how the axis is cut."""
+        return self.chunk == 0 and not self.flat
 
     @property
     def chunks(self) -> int:

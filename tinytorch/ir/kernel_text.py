@@ -30,8 +30,10 @@ from tinytorch.ir.kernel import (
 
 def format_kernel(kernel: Kernel) -> str:
     """Return a kernel as indented text."""
-    extent = "any extent" if kernel.flat else f"{kernel.extent} in chunks of {kernel.chunk}"
-    lines = [f"kernel {kernel.name}  # {extent}, about {kernel.cost:.0f} operations a row"]
+    chunk = kernel.chunk or "what the launch says"
+    extent = "any extent" if kernel.flat else f"{kernel.extent} in chunks of {chunk}"
+    cost = kernel.cost if isinstance(kernel.cost, Extent) else f"{kernel.cost:.0f}"
+    lines = [f"kernel {kernel.name}  # {extent}, about {cost} operations a row"]
     for b in kernel.buffers:
         size = "" if kernel.flat and b.size == 0 else f"[{b.size}]"
         lines.append(f"  {b.role} {b.name}: {b.dtype.short}{size}")

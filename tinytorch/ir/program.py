@@ -123,6 +123,8 @@ class Program:
     arena_bytes: int
     status: int | None = None
     messages: tuple[tuple[str, str, str], ...] = ()
+    constants: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    """Slots of int64 words that never change: the sizes that kernels for any size read."""
 
     @property
     def launches(self) -> tuple[Launch, ...]:

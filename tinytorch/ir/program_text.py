@@ -21,6 +21,8 @@ def format_program(program: Program) -> str:
             lines.append(f"  {number}: {_product(step)}")
         elif isinstance(step, Copy):
             lines.append(f"  {number}: copy s{step.source} -> s{step.target} {step.nbytes} bytes")
+    for slot_id, words in program.constants:
+        lines.append(f"  constant s{slot_id} = {', '.join(map(str, words))}")
     lines.append(f"  inputs {', '.join(f's{s}' for s in program.inputs)}")
     lines.append(f"  outputs {', '.join(f's{s}' for s in program.outputs)}")
     for position, slot_id in program.updates:

@@ -14,6 +14,8 @@ program            order                   donation of state memory, then a sequ
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from tinytorch.ir.graph import Graph
 from tinytorch.ir.program import Program
 from tinytorch.ir.target import Target
@@ -37,13 +39,30 @@ def lower_program(
     graph: Graph, target: Target, fusing: bool = True, manager: PassManager | None = None
 ) -> Program:
     """Optimised graph to launches with memory."""
+    return lower_for_any_size(graph, target, fusing, manager)({})
+
+
+def lower_for_any_size(
+    graph: Graph, target: Target, fusing: bool = True, manager: PassManager | None = None
+) -> Callable[[Mapping[str, int]], Program]:
+    """Optimised graph to steps, and a function that plans their memory for given sizes.
+
+    The kernels are the same for all sizes; what is planned anew is where values lie and how
+    launches are cut into tasks. Raises SizeError where kernels would depend on a size.
+    """
     manager = manager or PassManager()
     fused: Fused = manager.run("fuse", fuse, graph, fusing)
     steps: list[PlannedStep] = manager.run(
         "plan_steps", lambda unit: plan_steps(graph, unit, target), fused
     )
     batches = manager.run("order", lambda unit: _order(graph, unit), steps)
-    return manager.run("plan_memory", lambda unit: plan_memory(graph, unit, target), batches)
+
+    def plan(sizes: Mapping[str, int]) -> Program:
+        return manager.run(
+            "plan_memory", lambda unit: plan_memory(graph, unit, target, sizes), batches
+        )
+
+    return plan
 
 
 def _order(graph: Graph, steps: list[PlannedStep]) -> list[list[PlannedStep]]:

@@ -43,6 +43,8 @@ class Encoded:
         for slot in program.slots:
             if slot.offset is not None:
                 self.table[slot.id] = arena + slot.offset
+        for slot_id, words in program.constants:
+            self.table[slot_id] = self._keep(list(words))
         status = -1 if program.status is None else program.status
         header = [0, _address(self.table), status, int(self.uses_blas), 0]
         body = [word for record in records for word in record]

@@ -30,12 +30,15 @@ def reference_runner(
     for slot in program.slots:
         if slot.offset is not None:
             table[slot.id] = arena + slot.offset
+    constants = [array("q", words) for _, words in program.constants]
+    for (slot_id, _), words in zip(program.constants, constants, strict=True):
+        table[slot_id] = words.buffer_info()[0]
     functions = {name: kernels.jit().functions(source) for name, source in sources.items()}
 
     def memory(slot: int) -> Array:
         return _view(slots[slot], table[slot])
 
-    def run() -> int:
+    def run(constants: list[array[int]] = constants) -> int:  # keeps their memory alive
         status = None if program.status is None else memory(program.status)
         if status is not None:
             status[0] = 0

@@ -72,7 +72,7 @@ from tinytorch.ir.ops.random import random_bits
 from tinytorch.ir.ops.reduction import argmax, argmin, max_, min_, sum_
 from tinytorch.ir.ops.scan import cumargmax, cumargmin, cumsum, logcumsumexp, recurrence
 from tinytorch.ir.ops.selection import cast, detach, require_nonzero, require_range, where
-from tinytorch.ir.ops.source import full, input_, iota
+from tinytorch.ir.ops.source import extent, full, input_, iota
 from tinytorch.ir.ops.structure import call, get, tuple_
 from tinytorch.ir.ops.transcendental import (
     acos,
@@ -99,7 +99,7 @@ __all__ = [
     "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
     "broadcast_to", "call", "cast", "cat", "ceil", "copysign", "cos", "cosh", "cumargmax",
     "cumargmin", "cumsum", "detach", "div", "eq", "erf", "erfc", "erfinv", "exp", "exp2",
-    "expm1", "flip", "floor", "floor_divide", "fmod", "full", "gather", "ge", "get", "gt",
+    "expm1", "extent", "flip", "floor", "floor_divide", "fmod", "full", "gather", "ge", "get", "gt",
     "hypot", "input_", "inverse", "iota", "isnan", "le", "log", "log10", "log1p", "log2",
     "logcumsumexp", "logical_not", "lt", "matmul", "max_", "maximum", "min_", "minimum", "mul",
     "ne", "neg", "pad", "permute", "pow_", "put_add", "random_bits", "recurrence", "relu",

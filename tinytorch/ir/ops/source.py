@@ -51,3 +51,10 @@ iota = opaque(
     "iota", "source", "Each element's own index along an axis.",
     infer=_iota_type, eager=_iota_eager, result=int64,
 )  # fmt: skip
+
+extent = opaque(
+    "extent", "source",
+    "A size as a weak number: ``size`` may be an expression over sizes known at run time.",
+    infer=lambda types, attrs: TensorType(int64, (), True),
+    eager=lambda size: np.asarray(int(size), np.int64), result=int64,
+)  # fmt: skip

@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
+from tinytorch.ir.types import int64
 from tinytorch.passes.graph.rebuild import expand_calls, rebuild
 
 
@@ -244,8 +246,18 @@ def _sum_constant(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:
     if value is None or isinstance(value, bool):
         return None
     shape = tuple(1 if i in set(a["axes"]) else s for i, s in enumerate(n.type.shape))
-    total = value * math.prod(n.type.shape[i] for i in a["axes"])
-    return b.full(total, shape, n.type.dtype)
+    terms = math.prod(n.type.shape[i] for i in a["axes"])
+    if not isinstance(terms, Extent):
+        return b.full(value * terms, shape, n.type.dtype)
+    count = b.add(ops.cast, [b.add(ops.extent, (), size=terms)], dtype=n.type.dtype)
+    total = b.add(ops.mul, [count, b.full(value, (), n.type.dtype)])
+    return b.add(ops.broadcast_to, [total], shape=shape)
+
+
+@rule("extent", "a size that is known")
+def _extent(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:
+    size = a["size"]
+    return None if isinstance(size, Extent) else b.full(size, (), int64, weak=True)
 
 
 # ---------------------------------------------------------------- arithmetic

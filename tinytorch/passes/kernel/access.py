@@ -17,7 +17,7 @@ PURE_VIEWS = frozenset({"reshape", "broadcast_to", "permute", "slice", "flip"})
 """Movement ops that read exactly one element of one operand, always."""
 GUARDED_VIEWS = frozenset({"pad", "cat", "update_slice"})
 """Movement ops that read one operand or another (or zero), by index."""
-SOURCES = frozenset({"full", "iota"})
+SOURCES = frozenset({"full", "iota", "extent"})
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from tinytorch.ir import ops
+from tinytorch.ir.extent import typical
 from tinytorch.ir.graph import Node
 
 SMALL = 16_384
@@ -21,7 +23,7 @@ class Operand:
 
     base: Node
     transposed: bool
-    stride: int
+    stride: Any
 
 
 def _operand(node: Node) -> Operand:
@@ -53,9 +55,12 @@ def product_operands(node: Node) -> tuple[Operand, Operand]:
 
 
 def by_library(node: Node) -> bool:
-    """Whether the BLAS library computes a matmul; a pure function of shape and dtype."""
+    """Whether the BLAS library computes a matmul; a pure function of shape and dtype.
+
+    Symbolic sizes count as what was seen of them.
+    """
     *batch, m, n = node.type.shape
     k = node.inputs[0].type.shape[-1]
     if node.type.dtype.name not in ("float32", "float64"):
         return False
-    return bool(m * n * k > SMALL)
+    return bool(typical(m * n * k) > SMALL)

@@ -22,7 +22,9 @@ import math
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Any
 
+from tinytorch.ir.extent import Extent, divided, surely_less, typical
 from tinytorch.ir.graph import Node
 from tinytorch.ir.index import Index, Symbol, delinearize
 from tinytorch.passes.kernel.access import GUARDED_VIEWS, Access, bases, through_views
@@ -35,16 +37,16 @@ _SPLIT_KINDS = ("row", "column")
 class Domain:
     """Iteration space: ``rows`` and ``cols`` counts, each factored for exact index arithmetic."""
 
-    row_factors: tuple[int, ...]
-    col_factors: tuple[int, ...]
+    row_factors: tuple[Any, ...]
+    col_factors: tuple[Any, ...]
 
     @property
-    def rows(self) -> int:
+    def rows(self) -> Any:
         """Extent of the chunked axis."""
         return math.prod(self.row_factors)
 
     @property
-    def cols(self) -> int:
+    def cols(self) -> Any:
         """Number of inner elements a row."""
         return math.prod(self.col_factors)
 
@@ -52,7 +54,7 @@ class Domain:
         """Flat index of a member's element at a level."""
         return _flat_at(self.row_factors, self.col_factors, level)
 
-    def indices(self, level: str, shape: tuple[int, ...]) -> tuple[Index, ...]:
+    def indices(self, level: str, shape: tuple[Any, ...]) -> tuple[Index, ...]:
         """Multi-index of an element at a level, in a shape."""
         return _indices_at(self.row_factors, self.col_factors, level, tuple(shape))
 
@@ -61,7 +63,7 @@ class Domain:
 
 
 @functools.lru_cache(maxsize=4096)
-def _flat_at(row_factors: tuple[int, ...], col_factors: tuple[int, ...], level: str) -> Index:
+def _flat_at(row_factors: tuple[Any, ...], col_factors: tuple[Any, ...], level: str) -> Index:
     rows, cols = _flat(row_factors, "i"), _flat(col_factors, "j")
     if level == "full":
         return rows * math.prod(col_factors) + cols
@@ -70,12 +72,12 @@ def _flat_at(row_factors: tuple[int, ...], col_factors: tuple[int, ...], level: 
 
 @functools.lru_cache(maxsize=4096)
 def _indices_at(
-    row_factors: tuple[int, ...], col_factors: tuple[int, ...], level: str, shape: tuple[int, ...]
+    row_factors: tuple[Any, ...], col_factors: tuple[Any, ...], level: str, shape: tuple[Any, ...]
 ) -> tuple[Index, ...]:
     return delinearize(_flat_at(row_factors, col_factors, level), shape)
 
 
-def _flat(factors: Sequence[int], name: str) -> Index:
+def _flat(factors: Sequence[Any], name: str) -> Index:
     flat = Index()
     for position, size in enumerate(factors):
         axis = Index() if size == 1 else Index(((Symbol(f"{name}{position}", size), 1),))
@@ -105,9 +107,9 @@ def reduction_kind(node: Node) -> str:
     return "other"
 
 
-def _split(members: Sequence[Node], size: int) -> tuple[int, int] | None:
+def _split(members: Sequence[Node], size: Any) -> tuple[Any, Any] | None:
     """The (rows, cols) that all reductions of full-size members agree on; None if they differ."""
-    found: set[tuple[int, int]] = set()
+    found: set[tuple[Any, Any]] = set()
     for node in members:
         if node.op.family != "reduction":
             continue
@@ -127,7 +129,9 @@ def make_plan(members: Sequence[Node], kept: AbstractSet[Node]) -> Plan | None:
 
     ``kept`` are nodes that have a buffer whatever is fused, views among them.
     """
-    size = max(_iteration_size(n) for n in members)
+    size = _largest({_iteration_size(n) for n in members})
+    if size is None:
+        return None
     if size == 0:
         return Plan(Domain((0,), ()), dict.fromkeys(members, "full")) if len(members) == 1 else None
     split = _split(members, size)
@@ -163,12 +167,22 @@ def joined(
     return Plan(first.domain, levels)
 
 
-def _iteration_size(node: Node) -> int:
+def _largest(sizes: set[Any]) -> Any:
+    """The largest of some sizes; None if which one it is depends on symbolic ones."""
+    if not any(isinstance(size, Extent) for size in sizes):
+        return max(sizes)
+    for size in sizes:
+        if all(other is size or surely_less(other, size) for other in sizes):
+            return size
+    return None
+
+
+def _iteration_size(node: Node) -> Any:
     return node.inputs[0].type.size if node.op.family == "reduction" else node.type.size
 
 
 def _levels(
-    members: Sequence[Node], kept: AbstractSet[Node], rows: int, cols: int
+    members: Sequence[Node], kept: AbstractSet[Node], rows: Any, cols: Any
 ) -> dict[Node, str] | None:
     inside = set(members)
     levels: dict[Node, str] = {}
@@ -181,7 +195,7 @@ def _levels(
     return levels
 
 
-def _level(node: Node, operands: list[str], rows: int, cols: int) -> str | None:
+def _level(node: Node, operands: list[str], rows: Any, cols: Any) -> str | None:
     size = node.type.size
     if node.op.family == "reduction":
         kind, taken = reduction_kind(node), node.inputs[0].type.size
@@ -202,7 +216,7 @@ def _level(node: Node, operands: list[str], rows: int, cols: int) -> str | None:
 
 
 def _factored(
-    members: Iterable[Node], levels: dict[Node, str], rows: int, cols: int
+    members: Iterable[Node], levels: dict[Node, str], rows: Any, cols: Any
 ) -> Domain:
     """Factor rows and cols by the members' shapes, so that index maps between them are exact."""
     products = {1, cols, rows * cols}
@@ -216,18 +230,25 @@ def _factored(
                 step *= size
                 products.add(step)
     return Domain(
-        _chain(sorted(p // cols for p in products if p % cols == 0 and p >= cols), rows),
-        _chain(sorted(p for p in products if p <= cols), cols),
+        _chain([q for p in products if (q := _times(p, cols)) is not None], rows),
+        _chain(list(products), cols),
     )
 
 
-def _chain(products: list[int], total: int) -> tuple[int, ...]:
-    """Factors, outermost first, of the longest chain of products each dividing the next."""
-    factors: list[int] = []
-    last = 1
-    for product in products:
-        if product > last and product % last == 0 and total % product == 0:
-            factors.append(product // last)
+def _times(whole: Any, part: Any) -> Any:
+    """How often ``part`` goes into ``whole``; None if it does not, or not for every size."""
+    quotient, rest = divided(whole, part)
+    return quotient if isinstance(rest, int) and rest == 0 else None
+
+
+def _chain(products: list[Any], total: Any) -> tuple[Any, ...]:
+    """Factors, outermost first, of a chain of products each dividing the next, and the total."""
+    factors: list[Any] = []
+    last: Any = 1
+    for product in sorted(products, key=lambda p: (typical(p), str(p))):
+        factor = _times(product, last)
+        if factor is not None and factor != 1 and _times(total, product) is not None:
+            factors.append(factor)
             last = product
     return tuple(reversed(factors))
 

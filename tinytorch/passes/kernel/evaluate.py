@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.index import Index, Symbol, delinearize, linearize
 from tinytorch.ir.kernel import (
@@ -82,7 +83,7 @@ class Evaluator:
         self.recomputed = fused.recomputed
         self.elements = fused.elements
         self.required = fused.required
-        self.chunk = Symbol("chunk", chunks)
+        self.chunk = Symbol("chunk", chunks or 1)
         self.chunks = chunks
         self.prologue, self.row, self.end = Scope(), Scope(), Scope()
         self.body: Scope = self.row
@@ -109,13 +110,13 @@ class Evaluator:
             self.variables[var.name] = node
         return var
 
-    def _buffer(self, node: Node, role: str, prefix: str, size: int, dtype: DType) -> str:
+    def _buffer(self, node: Node, role: str, prefix: str, size: Any, dtype: DType) -> str:
         key = (node, role)
         if key not in self._names:
             kind = role.split()[0]
             name = f"{prefix}{sum(1 for b in self.buffers.values() if b.role == kind)}"
             self._names[key] = name
-            self.buffers[name] = Buffer(name, dtype, size, role)
+            self.buffers[name] = Buffer(name, dtype, size, kind)
             if role in ("in", "out"):
                 self.nodes[name] = storage_of(node)
                 self.variables[name] = node
@@ -125,7 +126,7 @@ class Evaluator:
         """Name of the buffer of a stored value computed elsewhere."""
         return self._buffer(storage_of(node), "in", "x", node.type.size, node.type.dtype)
 
-    def element(self, node: Node, position: int) -> str:
+    def element(self, node: Node, position: Any) -> str:
         """Name of a parameter that is one element of a stored value."""
         name = self._buffer(node, f"in {position}", "x", 1, node.type.dtype)
         self.buffers[name] = Buffer(name, node.type.dtype, 1, "in")
@@ -137,13 +138,21 @@ class Evaluator:
         """Name of the buffer that receives a member."""
         return self._buffer(node, "out", "y", node.type.size, node.type.dtype)
 
-    def scratch(self, node: Node) -> str:
-        """Name of the scratch row that keeps a member for later loops."""
-        return self._buffer(node, "scratch", "row", self.loops.cols, node.type.dtype)
+    def scratch(self, node: Node) -> tuple[str, Index]:
+        """The row that keeps a member for later loops, and where in it the element at hand is.
 
-    def partial(self, node: Node, size: int) -> str:
+        A row whose size is symbolic is one of the program's memory, a row a chunk.
+        """
+        cols, at = self.loops.cols, self.loops.col_index()
+        if not isinstance(cols, Extent):
+            return self._buffer(node, "scratch", "row", cols, node.type.dtype), at
+        size = cols * (self.chunks or 1)
+        name = self._buffer(node, "partial row", "part", size, node.type.dtype)
+        return name, Index(((self.chunk, cols),)) + at
+
+    def partial(self, node: Node, size: Any) -> str:
         """Name of the buffer with one partial result a chunk."""
-        return self._buffer(node, "partial", "part", size * self.chunks, node.type.dtype)
+        return self._buffer(node, "partial", "part", size * (self.chunks or 1), node.type.dtype)
 
     @staticmethod
     def identity(kind: str, dtype: DType) -> Constant:
@@ -251,7 +260,7 @@ class Evaluator:
                 load = Load(self.output(node), self.loops.flat("full"), node.type.dtype)
                 return self._bind(scope, node, "kept", load)
             if node in self.phases.saved:
-                load = Load(self.scratch(node), self.loops.col_index(), node.type.dtype)
+                load = Load(*self.scratch(node), node.type.dtype)
                 return self._bind(scope, node, "kept", load)
         return found
 
@@ -278,6 +287,8 @@ class Evaluator:
             return self.member(base)
         if base.op is ops.full:
             return Constant(base.attrs["value"], base.type.dtype)
+        if base.op is ops.extent:
+            return size_value(base.attrs["size"], base.type.dtype)
         flat = access.flat
         if self.loops.rows == 1 and not self.loops.inner and not self.at_end:
             # The one element stands at the axis, as where it is stored: then it can be replaced.
@@ -307,6 +318,8 @@ class Evaluator:
             return self._view(node, indices) if member else self.value(node, indices)
         if name == "full":
             return Constant(node.attrs["value"], dtype)
+        if name == "extent":
+            return size_value(node.attrs["size"], dtype)
         expr: Expr
         if name == "iota":
             expr = IndexValue(indices[node.attrs["axis"]], dtype)
@@ -345,7 +358,7 @@ class Evaluator:
         dtype = node.inputs[0].type.dtype
         condition: Expr
         if node.op is ops.require_range:
-            low, high = (Constant(node.attrs[k], dtype) for k in ("low", "high"))
+            low, high = (size_value(node.attrs[k], dtype) for k in ("low", "high"))
             condition = Apply("({0} < {1}) | ({0} >= {2})", (value, low, high), bool_)
         else:
             condition = Apply("{0} == {1}", (value, Constant(0, dtype)), bool_)
@@ -401,7 +414,7 @@ class Evaluator:
         if node.op is ops.cat:
             return self._cat(node, indices)
         base, new = node.inputs
-        conditions: list[tuple[Index, int, int]] = []
+        conditions: list[tuple[Index, Any, Any]] = []
         inner_indices = []
         for x, start, step, n in zip(
             indices, node.attrs["starts"], node.attrs["steps"], new.type.shape, strict=True
@@ -441,18 +454,24 @@ class Evaluator:
         base = access.node
         if base.op is ops.full:
             return Constant(base.attrs["value"], base.type.dtype)
+        if base.op is ops.extent:
+            return size_value(base.attrs["size"], base.type.dtype)
         if base.op is ops.iota:
             return IndexValue(access.indices[base.attrs["axis"]], base.type.dtype)
         return Load(self.input(base), access.flat, base.type.dtype)
 
 
-def _inside(indices: Indices, shape: tuple[int, ...]) -> tuple[tuple[Index, int, int], ...]:
-    found = []
-    for index, size in zip(indices, shape, strict=True):
-        low, high = index.bounds()
-        if low < 0 or high >= size:
-            found.append((index, 0, size))
-    return tuple(found)
+def _inside(indices: Indices, shape: tuple[Any, ...]) -> tuple[tuple[Index, Any, Any], ...]:
+    pairs = zip(indices, shape, strict=True)
+    return tuple((index, 0, size) for index, size in pairs if not index.within(size))
+
+
+def size_value(size: Any, dtype: DType) -> Expr:
+    """A number, or a symbolic size as one."""
+    if not isinstance(size, Extent):
+        return Constant(size, dtype)
+    value = IndexValue(Index((), size), int64)
+    return value if dtype is int64 else Cast(value, dtype)
 
 
 def _stem(name: str) -> str:

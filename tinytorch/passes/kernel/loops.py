@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from tinytorch.ir.index import Index, Quotient, Symbol, delinearize
 from tinytorch.passes.kernel.domain import END_LEVELS, Plan
@@ -16,11 +17,11 @@ ROW = "i"
 class Loops:
     """``rows`` (the chunked axis, one symbol) and the inner axes, the last of them vectorised."""
 
-    rows: int
-    inner: tuple[int, ...]
+    rows: Any
+    inner: tuple[Any, ...]
 
     @property
-    def cols(self) -> int:
+    def cols(self) -> Any:
         """Elements a row."""
         return math.prod(self.inner)
 
@@ -50,7 +51,7 @@ class Loops:
             return row
         return self.col_index() if level == "column" else Index()
 
-    def indices(self, level: str, shape: tuple[int, ...]) -> tuple[Index, ...]:
+    def indices(self, level: str, shape: tuple[Any, ...]) -> tuple[Index, ...]:
         """Multi-index of an element at a level, in a shape."""
         return delinearize(self.flat(level), shape)
 
@@ -72,12 +73,12 @@ def choose_loops(plan: Plan, probe: Probe) -> Loops:
     if not _divides(probe(flat)):
         return flat
     candidates = []
-    cols = 1
+    cols: Any = 1
     for size in reversed(domain.row_factors):
         cols *= size
         if cols < domain.rows or len(domain.row_factors) == 1:
             candidates.append(Loops(domain.rows // cols, (cols,)))
-    for loops in sorted(candidates, key=lambda one: -one.cols):
+    for loops in reversed(candidates):  # the longest first
         if loops.cols > 1 and not _divides_inner(probe(loops)):
             return loops
     return flat

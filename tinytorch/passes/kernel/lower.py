@@ -8,6 +8,7 @@ phase is computed again if that is cheap, else kept in a scratch row.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.index import Index
@@ -43,8 +44,10 @@ class Lowered:
     bindings: list[Node | Element | None]
     outputs: list[Node]
     messages: list[tuple[str, str, str]] = field(default_factory=list)
-    extent: int = 1
+    extent: Any = 1
     chunk: int = 1
+    flat: bool = False
+    """Whether the chunked axis is all there is, so that chunks are whole vectors."""
 
 
 def lower(graph: Graph, group: Group, fused: Fused, target: Target) -> Lowered:
@@ -69,7 +72,8 @@ class _Lowering:
         )  # fmt: skip
         self.cost = row_cost(self.members, levels, self.loops.cols)
         self.chunk = chunk_of(self.loops.rows, self.cost, target, flat=not self.loops.inner)
-        self.chunks = max(1, -(-self.loops.rows // self.chunk))
+        # 0: how many there are is known at the launch alone, and then there may be many
+        self.chunks = max(1, -(-self.loops.rows // self.chunk)) if self.chunk else 0
         self.eval = Evaluator(
             graph, levels, self.loops, self.phases, set(self.stored), fused, self.chunks
         )
@@ -97,7 +101,8 @@ class _Lowering:
         )  # fmt: skip
         bindings = [self.eval.nodes.get(b.name) for b in order]
         return Lowered(
-            kernel, bindings, self.stored, self.eval.messages, self.loops.rows, self.chunk
+            kernel, bindings, self.stored, self.eval.messages, self.loops.rows, self.chunk,
+            flat=not self.loops.inner,
         )
 
     def _origins(self) -> tuple[tuple[str, str], ...]:
@@ -144,8 +149,7 @@ class _Lowering:
                 if node in self.eval.stored:
                     stores.append(Store(self.eval.output(node), index, value))
                 if node in self.phases.saved:
-                    scratch = self.eval.scratch(node)
-                    stores.append(Store(scratch, self.loops.col_index(), value))
+                    stores.append(Store(*self.eval.scratch(node), value))
         body.stmts.extend(stores)
         return started
 
@@ -222,14 +226,14 @@ class _Lowering:
         kind, dtype = node.op.name, node.type.dtype
         chunk = self.eval.chunk
         if self.plan.levels[node] == "column":
-            if self.chunks > 1:
+            if self.chunks != 1:
                 name = self.eval.partial(node, node.type.size)
                 out, flat = self.eval.output(node), self.loops.col_index()
                 fill = Store(out, flat, self.eval.identity(kind, dtype))
                 index = Index(((chunk, node.type.size),)) + flat
                 add = Store(out, flat, Load(name, index, dtype), kind)
                 self.finish += [
-                    self._over_columns(fill), Loop(chunk, "serial", (self._over_columns(add),)),
+                    self._over_columns(fill), self._over_chunks(self._over_columns(add)),
                 ]
             return
         total = self.eval.totals[node]
@@ -242,9 +246,12 @@ class _Lowering:
         var = self.eval.fresh(kind, dtype, node)
         self.finish += [
             Accumulator(var, kind),
-            Loop(chunk, "serial", (Update(var, kind, Load(name, at, dtype)),)),
+            self._over_chunks(Update(var, kind, Load(name, at, dtype))),
         ]
         self.eval.define(node, var, self.eval.end)
+
+    def _over_chunks(self, *body: Stmt) -> Stmt:
+        return Loop(self.eval.chunk, "serial" if self.chunks else "chunk", body)
 
     def _tails(self) -> None:
         """Store totals and what is computed from them."""

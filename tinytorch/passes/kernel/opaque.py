@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent, typical
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.index import Index, Symbol
 from tinytorch.ir.kernel import (
@@ -31,7 +33,7 @@ from tinytorch.passes.kernel.lower import Lowered
 from tinytorch.passes.kernel.schedule import chunk_of, sealed
 
 
-def loop_axis(name: str, size: int) -> tuple[Symbol, Index]:
+def loop_axis(name: str, size: Any) -> tuple[Symbol, Index]:
     """A loop variable, and the index that it is."""
     symbol = Symbol(name, size)
     return symbol, Index(((symbol, 1),))
@@ -46,8 +48,8 @@ def nested(axes: list[Symbol], *body: Stmt) -> Stmt:
 
 
 def finished(
-    graph: Graph, node: Node, body: list[Stmt], buffers: list[Buffer], rows: int, chunk: int,
-    cost: float, inputs: list[Node],
+    graph: Graph, node: Node, body: list[Stmt], buffers: list[Buffer], rows: Any, chunk: int,
+    cost: Any, inputs: list[Node],
 ) -> Lowered:  # fmt: skip
     """The kernel of one node; ``buffers`` begin with its inputs and itself, scratch follows."""
     table = {b.name: b for b in buffers}
@@ -93,12 +95,12 @@ def lower_scatter(graph: Graph, node: Node, target: Target) -> Lowered:
         Buffer("x0", dtype, source.type.size, "in"), Buffer("x1", int64, index.type.size, "in"),
         Buffer("y0", dtype, node.type.size, "out"),
     ]  # fmt: skip
-    cost = max(1.0, source.type.size / max(size, 1))
+    cost = max(1.0, typical(source.type.size) / max(typical(size), 1))
     chunk = chunk_of(size, cost, target, flat=False)
     return finished(graph, node, [clear, spread], buffers, size, chunk, cost, [source, index])
 
 
-def _element(operand: Operand, name: str, row: Index, col: Index, rows: int, cols: int,
+def _element(operand: Operand, name: str, row: Index, col: Index, rows: Any, cols: Any,
              batch: Index, dtype: DType) -> Load:  # fmt: skip
     inner = col * rows + row if operand.transposed else row * cols + col
     return Load(name, batch * operand.stride + inner, dtype)
@@ -121,6 +123,7 @@ def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
     out = i * n + j
     before: list[Stmt] = []
     packs = target.name == "cpu" and right.transposed and rows == m and m > 1 and k * n > 0
+    packs = packs and not isinstance(k * n, Extent)  # scratch has a size of its own
     name, packed = ("pack", replace(right, transposed=False)) if packs else ("x1", right)
     if packs:
         depth, at = loop_axis("p", k)
@@ -139,15 +142,16 @@ def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
         arguments = tuple(e for pair in zip(factors, loads, strict=True) for e in pair)
         return (*lets, nested([col], Store("y0", out, Apply(template, arguments, dtype), mode)))
 
-    whole, rest = divmod(k, _TERMS)
+    together = 1 if isinstance(k, Extent) else _TERMS
+    whole, rest = divmod(k, together)
     inside: list[Stmt] = []
     if whole:
-        inside += terms(Index(), _TERMS, "set")
+        inside += terms(Index(), together, "set")
     if whole > 1:
         block, kk = loop_axis("k", whole - 1)
         inside.append(Loop(block, "serial", terms(kk * _TERMS + _TERMS, _TERMS, "sum")))
     if rest:
-        inside += terms(Index((), whole * _TERMS), rest, "sum" if whole else "set")
+        inside += terms(Index((), whole * together), rest, "sum" if whole else "set")
     body = [*before, Loop(row, "chunk", tuple(inside))]
     buffers = [
         Buffer("x0", dtype, left.base.type.size, "in"),
@@ -155,7 +159,8 @@ def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
         Buffer("y0", dtype, node.type.size, "out"),
         *([Buffer(name, dtype, k * n, "scratch")] if packs else []),
     ]
-    cost = float(2 * n * k)
+    cost = 2 * n * k
+    cost = cost if isinstance(cost, Extent) else float(cost)
     chunk = chunk_of(rows, cost, target, flat=False)
     return finished(graph, node, body, buffers, rows, chunk, cost, [left.base, right.base])
 

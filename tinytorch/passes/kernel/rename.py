@@ -42,7 +42,7 @@ def merge_buffers(kernel: Kernel, slots: Mapping[str, int]) -> tuple[Kernel, lis
     return merged, [b.name for b in merged.parameters]
 
 
-_ROLES = ("in", "inout", "out", "partial", "status", "scratch")
+_ROLES = ("in", "sizes", "inout", "out", "partial", "status", "scratch")
 
 
 def _renamed(item: Any, names: Mapping[str, str]) -> Any:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
 
+from tinytorch.errors import SizeError
+from tinytorch.ir.extent import Extent, typical
 from tinytorch.ir.graph import Node
-from tinytorch.ir.index import Index
+from tinytorch.ir.index import Index, Symbol
 from tinytorch.ir.kernel import (
     Apply,
     Buffer,
@@ -24,28 +27,34 @@ from tinytorch.ir.kernel import (
 )  # fmt: skip
 from tinytorch.ir.op import TABLE
 from tinytorch.ir.target import Target
+from tinytorch.ir.types import int64
 from tinytorch.passes.kernel.loops import Loops
 
 _LANES = 64
 """Chunks of flat kernels are multiples of this, so that no chunk starts inside a vector."""
 
 
-def row_cost(members: list[Node], levels: dict[Node, str], cols: int) -> float:
+def row_cost(members: list[Node], levels: dict[Node, str], cols: Any) -> Any:
     """Scalar operations of one value of the chunked axis, roughly."""
-    total = 0.0
+    total: Any = 0
     for node in members:
         full = levels[node] in ("full", "column") or node.op.family == "reduction"
         total += node.op.costly * (cols if full else 1)
-    return max(total, 1.0)
+    return total if isinstance(total, Extent) else max(float(total), 1.0)
 
 
-def chunk_of(rows: int, cost: float, target: Target, flat: bool) -> int:
+def chunk_of(rows: Any, cost: Any, target: Target, flat: bool) -> int:
     """Rows a chunk: one chunk if the work is small, else enough for every core.
 
-    A pure function of shape and target: results do not depend on the number of threads.
+    A pure function of shape and target: results do not depend on the number of threads. It is 0
+    where that depends on symbolic sizes: the launch, which knows them, asks again.
     """
+    if isinstance(rows, Extent) or (isinstance(cost, Extent) and rows > 1):
+        return 0
+    if rows <= 1:
+        return max(rows, 1)
     work = rows * cost
-    if work <= target.parallel_work or rows <= 1:
+    if work <= target.parallel_work:
         return max(rows, 1)
     chunks = min(target.max_chunks, rows, max(2, int(work // target.parallel_work)))
     chunk = -(-rows // chunks)
@@ -54,9 +63,14 @@ def chunk_of(rows: int, cost: float, target: Target, flat: bool) -> int:
 
 def sealed(
     body: list[Stmt], finish: list[Stmt], buffers: dict[str, Buffer], loops: Loops, chunk: int,
-    cost: float, names: list[str], origins: tuple[tuple[str, str], ...],
+    cost: Any, names: list[str], origins: tuple[tuple[str, str], ...],
 ) -> tuple[Kernel, list[Buffer]]:  # fmt: skip
     """Return the kernel, named after what it does and a hash of its text, and its parameters."""
+    dims = sorted(dims_in((body, finish)))
+    if any(b.role == "scratch" and isinstance(b.size, Extent) for b in buffers.values()):
+        raise SizeError(f"{', '.join(names)}: memory private to a thread has a size of its own")
+    if dims:
+        buffers["sizes"] = Buffer("sizes", int64, len(dims), "sizes")
     order = sorted(buffers.values(), key=lambda b: _ROLES.index(b.role))
     flat = _is_flat(loops, order, body, finish)
     if flat:
@@ -65,6 +79,7 @@ def sealed(
     kernel = Kernel(
         name="", buffers=tuple(order), body=interleaved(tuple(body), flat), finish=tuple(finish),
         extent=0 if flat else loops.rows, chunk=0 if flat else chunk, flat=flat, cost=cost,
+        dims=tuple(dims),
     )  # fmt: skip
     digest = hashlib.sha256(repr(_neutral(kernel)).encode()).hexdigest()[:8]
     kernel = replace(kernel, name=f"{_stem(names)}_{digest}", origins=origins)
@@ -84,7 +99,7 @@ def interleaved(body: tuple[Stmt, ...], flat: bool) -> tuple[Stmt, ...]:
             stmt = replace(stmt, body=interleaved(stmt.body, flat))
         elif isinstance(stmt, Loop) and stmt.bind != "serial":
             count = _side_by_side(sum(_cost(s) for s in stmt.body))
-            while not flat and count > 1 and count * _LANES > 4 * stmt.axis.extent:
+            while not flat and count > 1 and count * _LANES > 4 * typical(stmt.axis.extent):
                 count //= 2
             stmt = replace(stmt, interleave=count)
         done.append(stmt)
@@ -102,7 +117,7 @@ def _cost(stmt: Stmt) -> int:
 
 _INTERLEAVE = ((16, 1), (1000, 4), (math.inf, 1))
 _COST_OF = {op.expr: op.costly for op in TABLE.values() if op.expr is not None}
-_ROLES = ("in", "out", "inout", "partial", "status", "scratch")
+_ROLES = ("in", "sizes", "out", "inout", "partial", "status", "scratch")
 
 
 def _neutral(kernel: Kernel) -> tuple[object, ...]:
@@ -140,6 +155,21 @@ def _is_flat(loops: Loops, buffers: list[Buffer], body: list[Stmt], finish: list
         if isinstance(stmt, Store) and not stmt.index.symbols():
             return False
     return True
+
+
+def dims_in(item: Any) -> set[str]:
+    """Names of the Dims that the text of statements, expressions and indices needs."""
+    if isinstance(item, Extent):
+        return {d.name for d in item.dims}
+    if isinstance(item, Symbol):  # what bounds a variable is written where its loop begins
+        return set()
+    if isinstance(item, Loop):
+        return dims_in(item.body) | (set() if item.bind == "chunk" else dims_in(item.axis.extent))
+    if isinstance(item, tuple | list):
+        return {name for part in item for name in dims_in(part)}
+    if is_dataclass(item) and not isinstance(item, type):
+        return {name for f in fields(item) for name in dims_in(getattr(item, f.name))}
+    return set()
 
 
 def parts(item: object) -> list[object]:

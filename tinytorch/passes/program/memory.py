@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
+from tinytorch.ir.extent import value_at
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.kernel import Buffer, Check, Kernel
 from tinytorch.ir.program import Copy, Launch, Product, Program, Row, Slot, Step
@@ -11,7 +14,9 @@ from tinytorch.ir.target import Target
 from tinytorch.ir.types import DType, int64
 from tinytorch.passes.kernel.access import storage_of
 from tinytorch.passes.kernel.evaluate import Element
+from tinytorch.passes.kernel.lower import Lowered
 from tinytorch.passes.kernel.rename import merge_buffers
+from tinytorch.passes.kernel.schedule import chunk_of
 from tinytorch.passes.program.steps import PlannedStep
 
 _ALIGN = 64
@@ -55,16 +60,29 @@ class _Arena:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, batches: list[list[PlannedStep]], target: Target) -> None:
+    def __init__(
+        self, graph: Graph, batches: list[list[PlannedStep]], target: Target,
+        sizes: Mapping[str, int],
+    ) -> None:  # fmt: skip
         self.graph = graph
         self.batches = batches
         self.target = target
+        self.sizes = sizes
         self.slots: list[Slot] = []
         self.slot_of: dict[Node, int] = {}
         self.arena = _Arena()
         self.messages: list[tuple[str, str, str]] = []
         self.status: int | None = None
         self.pinned: set[Node] = set()
+        self.constants: dict[tuple[str, ...], int] = {}
+
+    def at(self, size: Any) -> Any:
+        """A size for this program: the value where it is symbolic."""
+        return value_at(size, self.sizes)
+
+    def nbytes(self, node: Node) -> int:
+        """Bytes of a value."""
+        return int(self.at(node.type.nbytes))
 
     def new_slot(self, dtype: DType, size: int, offset: int | None, note: str) -> int:
         """Add a slot; return its id."""
@@ -81,15 +99,20 @@ class _Planner:
             self.status = self.new_slot(int64, 1, None, "status")
         steps = self._steps()
         moves = [
-            Copy(self.slot_of[storage_of(value)], self.slot_of[state], state.type.nbytes)
+            Copy(self.slot_of[storage_of(value)], self.slot_of[state], self.nbytes(state))
             for state, value in self.graph.updates.items()
-            if state.type.size
+            if self.nbytes(state)
         ]
         copies = self._at_once([m for m in moves if m.source != m.target])
+        constants = [
+            (slot, tuple(self.sizes[name] for name in dims))
+            for dims, slot in self.constants.items()
+        ]
         return Program(
             name=self.graph.name, slots=tuple(self.slots), steps=(*steps, *copies),
             inputs=inputs, outputs=outputs, updates=updates,
             arena_bytes=self.arena.top, status=self.status, messages=tuple(self.messages),
+            constants=tuple(constants),
         )  # fmt: skip
 
     def _at_once(self, moves: list[Copy]) -> list[Copy]:
@@ -116,7 +139,7 @@ class _Planner:
         return order
 
     def _external(self, node: Node, note: str) -> int:
-        return self.new_slot(node.type.dtype, node.type.size, None, note)
+        return self.new_slot(node.type.dtype, self.at(node.type.size), None, note)
 
     def _outputs(self) -> tuple[int, ...]:
         """Slots of outputs; a value returned twice, or also an update, is copied."""
@@ -127,7 +150,7 @@ class _Planner:
             source = storage_of(node)
             if source in self.slot_of or source in donated or source.op.name == "input":
                 self.pinned.add(source)
-                self._late_copies.append((source, slot, node.type.nbytes))
+                self._late_copies.append((source, slot, self.nbytes(node)))
             else:
                 self.slot_of[source] = slot
             found.append(slot)
@@ -167,9 +190,10 @@ class _Planner:
             if node in step.in_place:
                 self.slot_of[node] = self.slot_of[step.in_place[node]]
             elif node not in self.slot_of:
-                offset = self.arena.take(node.type.nbytes)
+                offset = self.arena.take(self.nbytes(node))
                 where = self.graph.origin_of(node)
-                self.slot_of[node] = self.new_slot(node.type.dtype, node.type.size, offset, where)
+                size = self.at(node.type.size)
+                self.slot_of[node] = self.new_slot(node.type.dtype, size, offset, where)
 
     def _release(self, node: Node) -> None:
         slot = self.slots[self.slot_of[node]]
@@ -185,14 +209,22 @@ class _Planner:
         for step in batch:
             assert step.lowered is not None
             kernel, slots = self._bind(step, partials)
-            row = Row(slots, step.lowered.extent, step.lowered.chunk)
+            row = Row(slots, self.at(step.lowered.extent), self._chunk(step.lowered))
             launches.setdefault(kernel.name, (kernel, []))[1].append(row)
         for slot in partials:
             self.arena.give(self.slots[slot].offset or 0, self.slots[slot].nbytes)
         return [Launch(k, tuple(rows), self._parallel(k, rows)) for k, rows in launches.values()]
 
+    def _chunk(self, lowered: Lowered) -> int:
+        """Rows a chunk; chosen now if sizes had to be known."""
+        if lowered.chunk:
+            return lowered.chunk
+        kernel = lowered.kernel
+        flat = kernel.flat or lowered.flat
+        return chunk_of(self.at(lowered.extent), self.at(kernel.cost), self.target, flat)
+
     def _parallel(self, kernel: Kernel, rows: list[Row]) -> bool:
-        work = sum(row.extent for row in rows) * kernel.cost
+        work = sum(row.extent for row in rows) * self.at(kernel.cost)
         return sum(row.chunks for row in rows) > 1 and work > self.target.parallel_work
 
     def _bind(self, step: PlannedStep, partials: list[int]) -> tuple[Kernel, tuple[int, ...]]:
@@ -202,27 +234,41 @@ class _Planner:
         kernel = lowered.kernel
         slot_by_name: dict[str, int] = {}
         for buffer, node in zip(kernel.parameters, lowered.bindings, strict=True):
-            slot_by_name[buffer.name] = self._slot(buffer, node, partials)
+            slot_by_name[buffer.name] = self._slot(buffer, node, partials, lowered)
         if kernel.checks:
             kernel = self._number_messages(kernel, lowered.messages)
         kernel, names = merge_buffers(kernel, slot_by_name)
         return kernel, tuple(slot_by_name[name] for name in names)
 
-    def _slot(self, buffer: Buffer, node: Node | Element | None, partials: list[int]) -> int:
+    def _slot(
+        self, buffer: Buffer, node: Node | Element | None, partials: list[int], lowered: Lowered
+    ) -> int:
         if isinstance(node, Element):
             whole = self.slots[self.slot_of[node.node]]
             assert whole.offset is not None
-            offset = whole.offset + node.position * whole.dtype.itemsize
-            return self.new_slot(whole.dtype, 1, offset, f"element {node.position} of s{whole.id}")
+            position = self.at(node.position)
+            offset = whole.offset + position * whole.dtype.itemsize
+            return self.new_slot(whole.dtype, 1, offset, f"element {position} of s{whole.id}")
         if node is not None:
             return self.slot_of[node]
         if buffer.role == "status":
             assert self.status is not None
             return self.status
-        offset = self.arena.take(buffer.size * buffer.dtype.itemsize)
-        slot = self.new_slot(buffer.dtype, buffer.size, offset, "partial")
+        if buffer.role == "sizes":
+            return self._constant(lowered.kernel.dims)
+        size = self.at(buffer.size)
+        if lowered.kernel.open:  # the buffer's size is that of one chunk
+            size *= max(1, -(-self.at(lowered.extent) // self._chunk(lowered)))
+        offset = self.arena.take(size * buffer.dtype.itemsize)
+        slot = self.new_slot(buffer.dtype, size, offset, "partial")
         partials.append(slot)
         return slot
+
+    def _constant(self, dims: tuple[str, ...]) -> int:
+        """The slot that holds the values of some Dims."""
+        if dims not in self.constants:
+            self.constants[dims] = self.new_slot(int64, len(dims), None, f"sizes {', '.join(dims)}")
+        return self.constants[dims]
 
     def _number_messages(self, kernel: Kernel, messages: list[tuple[str, str, str]]) -> Kernel:
         from_one = len(self.messages)
@@ -233,8 +279,8 @@ class _Planner:
         node = step.product
         assert node is not None
         left, right = step.operands
-        *batch, m, n = node.type.shape
-        k = node.inputs[0].type.shape[-1]
+        *batch, m, n = (self.at(size) for size in node.type.shape)
+        k = self.at(node.inputs[0].type.shape[-1])
         flops = 2 * m * n * k
         panels = max(1, min(8 if flops >> 26 else 4, flops // _PANEL_FLOPS, m // _PANEL_ROWS))
         count = 1
@@ -244,7 +290,7 @@ class _Planner:
         return Product(
             self.slot_of[storage_of(left.base)], self.slot_of[storage_of(right.base)],
             self.slot_of[node], node.type.dtype, m, n, k, left.transposed, right.transposed,
-            count, left.stride, right.stride, rows,
+            count, self.at(left.stride), self.at(right.stride), rows,
             parallel=count * -(-m // rows) > 1 and count * flops >= _PANEL_FLOPS,
             origin=self.graph.origin_of(node),
         )  # fmt: skip
@@ -260,6 +306,9 @@ def replace_codes(kernel: Kernel, offset: int) -> Kernel:
     return replace(kernel, body=body, name=f"{kernel.name}_{offset}")
 
 
-def plan_memory(graph: Graph, batches: list[list[PlannedStep]], target: Target) -> Program:
-    """Return the program for steps in order."""
-    return _Planner(graph, batches, target).run()
+def plan_memory(
+    graph: Graph, batches: list[list[PlannedStep]], target: Target,
+    sizes: Mapping[str, int] | None = None,
+) -> Program:  # fmt: skip
+    """Return the program for steps in order; ``sizes`` are the values of symbolic Dims, by name."""
+    return _Planner(graph, batches, target, sizes or {}).run()

@@ -325,4 +325,8 @@ def test_setting_errors(make, settings, message):
 
 def test_text_form():
     text = repr(optim.SGD([tt.ones(1, requires_grad=True)], lr=0.1))
-    assert text.startswith("SGD (\nParameter Group 0\n    dampening: 0\n    lr: 0.1\n")
+    assert text == (
+        "SGD (\nParameter Group 0\n    dampening: 0\n    differentiable: False\n    foreach: None\n"
+        "    fused: None\n    lr: 0.1\n    maximize: False\n    momentum: 0\n    nesterov: False\n"
+        "    weight_decay: 0\n)"
+    )

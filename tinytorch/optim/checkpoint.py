@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.tracer.factories import as_tensor
+from tinytorch.tracer.factories import as_tensor, zeros_like
 from tinytorch.tracer.tensor import Tensor
 
-Write = tuple[Tensor, Tensor | None]
+Write = tuple[Tensor, Tensor]
 
 
 def pack(
@@ -46,15 +46,19 @@ def match_groups(
                 "loaded state dict contains a parameter group that doesn't match the size of "
                 "optimizer's group"
             )
-        settings.append({name: value for name, value in stored.items() if name != "params"})
+        new = {n: v for n, v in stored.items() if n not in ("params", "param_names")}
+        for name, value in new.items():
+            if isinstance(value, list) and isinstance(group.get(name), tuple):
+                new[name] = tuple(value)  # betas that were stored as JSON
+        settings.append(new)
     return settings
 
 
 def match_state(
     groups: Sequence[Mapping[str, Any]], state: Mapping[Tensor, Mapping[str, Any]],
-    saved: Mapping[str, Any],
+    fresh: Mapping[Tensor, Mapping[str, Any]], saved: Mapping[str, Any],
 ) -> list[Write]:  # fmt: skip
-    """Return the tensors to write, with their values (None: start anew), for groups that match.
+    """Return the tensors to write, with their values (those of ``fresh`` where none is saved).
 
     Raises ValueError where parameters, names or shapes do not fit.
     """
@@ -66,11 +70,15 @@ def match_state(
         raise ValueError(f"loaded state dict has state of unknown parameters {unknown}")
     writes: list[Write] = []
     for number, param in owners.items():
-        writes += _entry_writes(number, state[param], saved["state"].get(number, {}))
+        writes += _entry_writes(
+            number, state[param], fresh[param], saved["state"].get(number, {})
+        )
     return writes
 
 
-def _entry_writes(number: Any, live: Mapping[str, Any], stored: Mapping[str, Any]) -> list[Write]:
+def _entry_writes(
+    number: Any, live: Mapping[str, Any], fresh: Mapping[str, Any], stored: Mapping[str, Any]
+) -> list[Write]:
     """Writes of one parameter's state."""
     unknown = [name for name in stored if name not in live and stored[name] is not None]
     if unknown:
@@ -81,14 +89,18 @@ def _entry_writes(number: Any, live: Mapping[str, Any], stored: Mapping[str, Any
     writes: list[Write] = []
     for name, target in live.items():
         value = stored.get(name)
+        if value is None:
+            value = fresh.get(name)
+        if value is None:
+            value = zeros_like(target)
         if isinstance(value, np.ndarray | np.generic | int | float):
             value = as_tensor(np.asarray(value))
-        if value is not None and not isinstance(value, Tensor):
+        if not isinstance(value, Tensor):
             raise ValueError(
                 f"state {name!r} of parameter {number} must be a tensor, number or numpy array, "
                 f"got {type(value).__name__}"
             )
-        if value is not None and value.shape != target.shape:
+        if value.shape != target.shape:
             raise ValueError(
                 f"state {name!r} of parameter {number} has shape {list(value.shape)}, expected "
                 f"{list(target.shape)}"

@@ -1,9 +1,9 @@
 """Optimizer: parameter groups, per-parameter state, and both as dicts in PyTorch's format.
 
 All state exists from construction on, so that a compiled step sees it at its first trace. What a
-step changes is tensors only: a step count is no Python number but an entry of the group's *clock*,
-one float64 vector with an entry a parameter, so that all bias corrections of a group are one
-small vector computation.
+step changes is tensors only: what a parameter counts (steps, a product of decay rates) is no
+Python number but an entry of one of the group's *counts*, float64 vectors with an entry a
+parameter, so that all bias corrections of a group are one small vector computation.
 """
 
 from __future__ import annotations
@@ -15,23 +15,24 @@ from typing import Any
 
 from tinytorch.errors import TraceError
 from tinytorch.optim.checkpoint import match_groups, match_state, pack
-from tinytorch.tracer.factories import zeros, zeros_like
+from tinytorch.optim.settings import check_ways
+from tinytorch.tracer.factories import full, zeros_like
 from tinytorch.tracer.methods import types
 from tinytorch.tracer.mode import enable_grad, mode, no_grad, user_origin
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import Tracked, TrackedDict, TrackedList, touch
 
+Counts = Mapping[str, Tensor]
+"""Vectors of a group, float64, with an entry a parameter."""
+
 
 class Optimizer(Tracked):
-    """Base of optimizers. Subclasses give ``new_state`` and ``update``.
+    """Base of optimizers. Subclasses give ``new_state``, ``first_counts`` and ``update``.
 
-    ``params`` is an iterable of leaf tensors, or of dicts with ``"params"`` and settings of their
-    own. Raises TypeError for anything else, ValueError for an empty list, a tensor that is no
-    leaf, or a tensor in two groups.
+    ``params`` is an iterable of leaf tensors, of pairs of name and leaf tensor, or of dicts with
+    ``"params"`` and settings of their own. Raises TypeError for anything else, ValueError for an
+    empty list, a tensor that is no leaf, or a tensor in two groups.
     """
-
-    counts_steps = False
-    """Whether the state holds a step count, an entry of the group's clock."""
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -42,7 +43,7 @@ class Optimizer(Tracked):
         self.defaults = TrackedDict(defaults)
         self.state: Any = TrackedDict()
         self.param_groups = TrackedList()
-        self._clocks: Any = TrackedList()
+        self._counts: Any = TrackedList()
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -59,26 +60,33 @@ class Optimizer(Tracked):
             )
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
-        params = self._checked_params(param_group["params"])
+        given, names = _split_names(param_group["params"])
+        params = self._checked_params(given)
         group = TrackedDict()
         for name, value in {**param_group, "params": TrackedList(params)}.items():
             group[name] = value
+        if names:
+            group["param_names"] = names
+        for other in self.param_groups:
+            if ("param_names" in other) != ("param_names" in group):
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. cannot add param "
+                    f"group {'with' if names else 'without'} names to the optimizer"
+                )
         for name, value in self.defaults.items():
             group.setdefault(name, value)
+        check_ways(group)
         self.check_settings(group)
-        self._clocks.append(zeros(len(params), dtype=types.float64))
+        counts = TrackedDict()
+        for name, first in self.first_counts(group).items():
+            counts[name] = full((len(params),), float(first), dtype=types.float64)
+        self._counts.append(counts)
         self.param_groups.append(group)
         for param in params:
             self.state[param] = TrackedDict(self.new_state(param, group))
-        self._link_clocks()
+        self._link_counts()
 
-    def _checked_params(self, given: Any) -> list[Tensor]:
-        if isinstance(given, set | frozenset):
-            raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the "
-                "ordering of tensors in sets will change between runs. Please use a list instead."
-            )
-        params = [given] if isinstance(given, Tensor) else list(given)
+    def _checked_params(self, params: list[Any]) -> list[Tensor]:
         for param in params:
             if not isinstance(param, Tensor):
                 raise TypeError(
@@ -103,7 +111,14 @@ class Optimizer(Tracked):
         """Raise ValueError for settings that make no sense."""
 
     def new_state(self, param: Tensor, group: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the state of a parameter before its first step, but for the step count."""
+        """Return the state of a parameter before its first step, but for what it counts."""
+        return {}
+
+    def first_counts(self, group: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what each parameter of a group counts, with its value before the first step.
+
+        Each is an entry of ``state[param]``, but for a name that starts with an underscore.
+        """
         return {}
 
     def entry(self, param: Tensor, name: str) -> Any:
@@ -120,14 +135,13 @@ class Optimizer(Tracked):
             touch()
         return state[name]
 
-    def _link_clocks(self) -> None:
-        """Show each entry of the clocks as ``state[param]["step"]``, a 0-d view."""
-        if self.counts_steps:
-            for group, clock in zip(self.param_groups, self._clocks, strict=True):
-                for position, param in enumerate(group["params"]):
-                    rest = self.state[param]
-                    rest.pop("step", None)
-                    self.state[param] = TrackedDict({"step": clock[position], **rest})
+    def _link_counts(self) -> None:
+        """Show each entry of the counts in ``state[param]`` as a 0-d view."""
+        for group, counts in zip(self.param_groups, self._counts, strict=True):
+            shown = {name: c for name, c in counts.items() if not name.startswith("_")}
+            for position, param in enumerate(group["params"]) if shown else ():
+                entries = {name: vector[position] for name, vector in shown.items()}
+                self.state[param] = TrackedDict({**entries, **self.state[param], **entries})
         touch()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Optimizer:
@@ -135,7 +149,7 @@ class Optimizer(Tracked):
         memo[id(self)] = twin
         for name, value in self.__dict__.items():
             object.__setattr__(twin, name, copy.deepcopy(value, memo))
-        twin._link_clocks()
+        twin._link_counts()
         return twin
 
     # ------------------------------------------------------------------ step
@@ -150,13 +164,13 @@ class Optimizer(Tracked):
             with enable_grad():
                 loss = closure()
         with no_grad():
-            for group, clock in zip(self.param_groups, self._clocks, strict=True):
+            for group, counts in zip(self.param_groups, self._counts, strict=True):
                 active = [i for i, p in enumerate(group["params"]) if p.grad is not None]
                 if active:
-                    self.update(group, active, clock)
+                    self.update(group, active, counts)
         return loss
 
-    def update(self, group: TrackedDict, active: list[int], clock: Tensor) -> None:
+    def update(self, group: TrackedDict, active: list[int], counts: Counts) -> None:
         """Step the parameters of a group at these positions, all of which have gradients."""
         raise NotImplementedError
 
@@ -182,17 +196,21 @@ class Optimizer(Tracked):
         ValueError and changes nothing.
         """
         settings = match_groups(self.param_groups, state_dict)
-        wanted = dict(self.state)  # the new settings may ask for state not kept so far
+        wanted: dict[Tensor, dict[str, Any]] = {}
+        fresh: dict[Tensor, dict[str, Any]] = {}
         for group, new in zip(self.param_groups, settings, strict=True):
             merged = {**group, **new}
+            check_ways(merged)
             self.check_settings(merged)
+            first = {n: v for n, v in self.first_counts(merged).items() if not n.startswith("_")}
             for param in group["params"]:
-                kept = self.state[param]
-                wanted[param] = {**kept, **self.new_state(param, merged), **kept}
-        writes = match_state(self.param_groups, wanted, state_dict)
+                made = self.new_state(param, merged)  # settings may ask for state not kept so far
+                wanted[param] = {**self.state[param], **made, **self.state[param]}
+                fresh[param] = {**first, **made}
+        writes = match_state(self.param_groups, wanted, fresh, state_dict)
         with no_grad():
             for target, value in writes:
-                target.fill_(0.0) if value is None else target.copy_(value)
+                target.copy_(value)
         for group, new in zip(self.param_groups, settings, strict=True):
             group.update(new)
         for param, entries in wanted.items():
@@ -209,11 +227,18 @@ class Optimizer(Tracked):
         return text + ")"
 
 
-def advance(clock: Tensor, active: list[int]) -> None:
-    """Add 1 to a clock at some positions (ascending), by runs of neighbours."""
+def advance(vector: Tensor, active: list[int], new: Tensor | None = None) -> None:
+    """Write the entries of ``new`` at some positions (ascending), by runs of neighbours.
+
+    Without ``new``, count one further step.
+    """
     for first, last in _runs(active):
-        part = clock[first:last] if last - first < clock.numel() else clock
-        part.copy_(part + 1.0)
+        whole = last - first == vector.numel()
+        part = vector if whole else vector[first:last]
+        if new is None:
+            part.copy_(part + 1.0)
+        else:
+            part.copy_(new if whole else new[first:last])
 
 
 def _runs(positions: list[int]) -> Iterator[tuple[int, int]]:
@@ -232,7 +257,29 @@ def gradient_of(param: Tensor, group: TrackedDict, decay: Any) -> Any:
     return grad if decay == 0 else grad + param * decay
 
 
-def check_not_negative(name: str, value: Any) -> None:
-    """Raise ValueError for a negative setting."""
-    if value < 0.0:
-        raise ValueError(f"Invalid {name}: {value}")
+def averaged(mean: Any, value: Any, decay: Any) -> Any:
+    """Move a running mean, in place, to ``decay * mean + (1 - decay) * value``; return it."""
+    mean.copy_(mean + (value - mean) * (1.0 - decay))
+    return mean
+
+
+def averaged_square(mean: Any, value: Any, decay: Any) -> Any:
+    """Move a running mean of squares in place; return it."""
+    mean.copy_(mean * decay + value * value * (1.0 - decay))
+    return mean
+
+
+def _split_names(given: Any) -> tuple[list[Any], list[str]]:
+    """Parameters and their names, if they come with names; raise for sets and for a mixture."""
+    if isinstance(given, set | frozenset):
+        raise TypeError(
+            "optimizer parameters need to be organized in ordered collections, but the "
+            "ordering of tensors in sets will change between runs. Please use a list instead."
+        )
+    items = [given] if isinstance(given, Tensor) else list(given)
+    names = [item[0] for item in items if isinstance(item, tuple)]
+    if names and len(names) != len(items):
+        raise ValueError(
+            "all optimizer params should be with/without names. Some param names are missing"
+        )
+    return [item[1] if isinstance(item, tuple) else item for item in items], names

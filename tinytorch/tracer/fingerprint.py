@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinytorch.tracer.tensor import Tensor
-from tinytorch.tracer.tracked import OWN_TABLES, Tracked
+from tinytorch.tracer.tracked import OWN_TABLES, Tracked, kinds_of_numbers
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
@@ -48,7 +48,7 @@ class Fingerprint:
         if isinstance(value, dict):
             numbers = type(value) is not dict
             return (id(value), tuple(
-                (self._token(k), type(v) if numbers and type(v) in (int, float) else self._token(v))
+                (self._token(k), (numbers and kinds_of_numbers(v)) or self._token(v))
                 for k, v in value.items()
             ))  # fmt: skip
         if isinstance(value, list | tuple):

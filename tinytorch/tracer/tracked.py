@@ -90,14 +90,39 @@ class Tracked:
         touch()
 
 
+def kinds_of_numbers(value: Any) -> Any:
+    """The type of a plain number, the types in a tuple of them, or None for anything else."""
+    if type(value) in (int, float):
+        return type(value)
+    if type(value) is tuple and value and all(type(x) in (int, float) for x in value):
+        return tuple(type(x) for x in value)
+    return None
+
+
 class TrackedDict(dict[str, Any]):
-    """A dict of settings (an optimizer's parameter group) whose numbers are run-time inputs."""
+    """A dict of settings (an optimizer's parameter group) whose numbers are run-time inputs.
+
+    So are the numbers in a tuple of numbers (``betas``): a copy of each lies in ``parts``, where a
+    compiled call finds it.
+    """
+
+    parts: dict[str, Any]
 
     def __getitem__(self, key: str) -> Any:
         value = dict.__getitem__(self, key)
-        if mode.trace is not None and type(value) in (int, float):
+        if mode.trace is None or (kinds := kinds_of_numbers(value)) is None:
+            return value
+        if isinstance(kinds, type):
             return mode.trace.number_of(self, key, key)
-        return value
+        names = self._split(key, value)
+        return tuple(mode.trace.number_of(self.parts, name, name) for name in names)
+
+    def _split(self, key: str, value: tuple[Any, ...]) -> list[str]:
+        """Copy the numbers of a tuple into ``parts``; return their names there."""
+        parts = self.__dict__.setdefault("parts", {})
+        names = [f"{key}[{position}]" for position in range(len(value))]
+        parts.update(zip(names, value, strict=True))
+        return names
 
     def get(self, key: str, default: Any = None) -> Any:
         """Item, or default."""
@@ -108,9 +133,12 @@ class TrackedDict(dict[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         if mode.trace is not None:
             raise _refuse(f"setting {key!r} of a parameter group")
-        old = dict.get(self, key)
+        old = kinds_of_numbers(dict.get(self, key))
+        new = kinds_of_numbers(value)
         dict.__setitem__(self, key, value)
-        if type(value) not in (int, float) or type(old) is not type(value):
+        if isinstance(new, tuple):
+            self._split(key, value)
+        if new is None or old != new:
             touch()
 
     def __delitem__(self, key: str) -> None:

@@ -1,6 +1,6 @@
 """``tinytorch.optim``: optimizers and learning-rate schedules, with PyTorch's names."""
 
-from tinytorch.optim import lr_scheduler
+from tinytorch.optim import lr_scheduler, swa_utils
 from tinytorch.optim.adadelta import Adadelta
 from tinytorch.optim.adagrad import Adagrad
 from tinytorch.optim.adam import Adam, AdamW
@@ -16,5 +16,5 @@ from tinytorch.optim.sgd import SGD
 
 __all__ = [
     "ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "Optimizer",
-    "RAdam", "RMSprop", "Rprop", "lr_scheduler",
+    "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
 ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Learning-rate schedules; users find them in ``tinytorch.optim.lr_scheduler``."""

@@ -6,6 +6,7 @@ import argparse
 import collections
 import dataclasses
 import functools
+import importlib
 import math
 import types
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from agreement import Compile, check, normal
 import tinytorch as tt
 import tinytorch.nn.functional as F
 from tinytorch import Tensor, nn, optim
+from tinytorch.tracer import usercode
 
 X = normal(3)
 FACTOR = 2.0
@@ -573,3 +575,21 @@ def test_many_kinds_stay_bounded_and_warn_once() -> None:
         many()
     assert len(warned) == 1
     assert f.cache_info().kinds <= 64
+
+
+def test_an_installed_package_that_calls_tinytorch_is_guarded(tmp_path, monkeypatch):
+    folder = tmp_path / "site-packages"
+    (folder / "layers_of_mine").mkdir(parents=True)
+    (folder / "layers_of_mine" / "__init__.py").write_text(
+        "SCALE = 2.0\n\ndef scaled(x):\n    return x * SCALE\n"
+    )
+    monkeypatch.setattr(usercode, "_INSTALLED", (str(folder) + "/", *usercode._INSTALLED))
+    monkeypatch.setattr(usercode, "_claimed", set())
+    usercode.is_user_file.cache_clear()
+    monkeypatch.syspath_prepend(folder)
+    package = importlib.import_module("layers_of_mine")
+    step = tt.compile(lambda x: package.scaled(x) + 1)
+    np.testing.assert_allclose(step(X).numpy(), (X * 2 + 1).numpy(), rtol=1e-6)
+    assert usercode._claimed == {str(folder / "layers_of_mine") + "/"}
+    package.SCALE = 3.0
+    np.testing.assert_allclose(step(X).numpy(), (X * 3 + 1).numpy(), rtol=1e-6)

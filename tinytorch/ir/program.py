@@ -131,7 +131,27 @@ class Program:
         """The kernel launches, without library calls and copies."""
         return tuple(s for s in self.steps if isinstance(s, Launch))
 
+    def written_after_checks(self, slot: int) -> bool:
+        """Whether a run that fails leaves a slot as it was: no check follows a write to it."""
+        written = False
+        for step in self.steps:
+            checks = isinstance(step, Launch) and step.kernel.checks
+            written = written or slot in _written(step)
+            if checks and written:
+                return False
+        return True
+
     @property
     def kernels(self) -> tuple[Kernel, ...]:
         """Distinct kernels in order of first use."""
         return tuple({s.kernel.name: s.kernel for s in self.launches}.values())
+
+
+def _written(step: Step) -> set[int]:
+    """Slots that a step writes."""
+    if isinstance(step, Product):
+        return {step.out}
+    if isinstance(step, Copy):
+        return {step.target}
+    places = [i for i, b in enumerate(step.kernel.parameters) if b.role in ("out", "inout")]
+    return {row.slots[i] for row in step.rows for i in places}

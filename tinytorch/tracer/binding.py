@@ -19,7 +19,8 @@ from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
-from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, renewer
+from tinytorch.tracer.callvalues import CallValues
+from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, Homes
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.outside import OutsideGradient
 from tinytorch.tracer.specialize import Result, Traced
@@ -64,6 +65,8 @@ class Binding:
         self.floats = array("d", [0.0]) * max(1, len(traced.trace.numbers))
         self.integers = array("q", [0]) * max(1, len(traced.trace.numbers))
         self.env |= {"floats": self.floats, "integers": self.integers}
+        self.values = CallValues(traced, self.floats, self.integers)
+        self.homes = Homes()
         self.status = np.zeros(1, np.int64)
         self._differentiable = [
             r for r in traced.results
@@ -81,8 +84,7 @@ class Binding:
 
     def build(self) -> Callable[..., Any]:
         """Return the replay: it takes the leaves of the arguments."""
-        arguments = ", ".join(f"a{i}" for i in range(len(self.traced.leaves)))
-        self.emit(0, f"def replay({arguments}):")
+        self.emit(0, f"def replay({self._arguments()}):")
         self._guards()
         self._fixed_addresses()
         self.emit(1, "with lock:")
@@ -90,12 +92,18 @@ class Binding:
         self._outputs()
         self.emit(2, "code = native()")
         self.emit(2, "if code:")
-        self.emit(3, "fail(code)")
+        self.emit(3, f"fail(code, [{self._arguments()}])")
+        if self._grad_homes():
+            self.emit(2, "if fresh:")
+            self.emit(3, "homes.settle()")
         self._versions()
         self._results()
         exec(compile("\n".join(self.lines), f"<replay of {self.traced.graph.name}>", "exec"),
              self.env)  # fmt: skip
         return self.env["replay"]
+
+    def _arguments(self) -> str:
+        return ", ".join(f"a{i}" for i in range(len(self.traced.leaves)))
 
     @property
     def text(self) -> str:
@@ -232,21 +240,20 @@ class Binding:
             cells = "floats" if isinstance(value.value, float) else "integers"
             self.emit(2, f"{cells}[{number}] = {value.text}")
         if self._differentiable:
-            outside = OutsideGradient(self.traced, self.floats, self.integers)
+            outside = OutsideGradient(self.traced, self.values)
             self.bind("before", outside.before)
             self.bind("record", outside.record)
-            leaves = ", ".join(f"a{i}" for i in range(len(self.traced.leaves)))
-            self.emit(2, f"saved = before([{leaves}])")
+            self.emit(2, f"saved = before([{self._arguments()}])")
 
     def _outputs(self) -> None:
         homes = self._grad_homes()
         if homes:
-            self.bind("lent", Seen(-1))
+            self.env |= {"homes": self.homes, "fresh": self.homes.fresh}
             self.emit(2, "loans = lending.value")
-            self.emit(2, "if loans != lent.value:")
+            self.emit(2, "if loans != homes.seen:")
             for number, owner in homes.items():
                 self._home(number, owner, self.program.outputs[number])
-            self.emit(3, "lent.value = loans")
+            self.emit(3, "homes.seen = loans")
         for number, node in enumerate(self.traced.graph.outputs):
             slot = self.program.outputs[number]
             if number in homes:
@@ -264,6 +271,7 @@ class Binding:
             r.index: tensor for tensor, r in self.traced.grads
             if r.kind == "output" and users[r.index] == 1 and not r.chain and not r.requires_grad
             and self._owner_is_fixed(tensor)
+            and self.program.written_after_checks(self.program.outputs[r.index])
         }  # fmt: skip
 
     def _owner_is_fixed(self, tensor: Tensor) -> bool:
@@ -275,7 +283,9 @@ class Binding:
         self.bind(f"owner{number}", owner)
         self.bind(f"home{number}", [None])
         give = pool.ring(node.type.dtype.numpy, node.type.shape)
-        self.bind(f"renew{number}", renewer(owner, give, node.type, self.table, slot))
+        self.bind(
+            f"renew{number}", self.homes.renewer(owner, give, node.type, self.table, slot)
+        )
         self.emit(3, f"g = owner{number}._grad")
         self.emit(3, f"if g is None or g is not home{number}[0] or references(g) > {HELD} or "
                      f"references(g._array) > {HELD_ARRAY} or "
@@ -384,14 +394,18 @@ class Binding:
         pairs = zip(structure[2], structure[3], strict=True)
         return f"{maker}({', '.join(f'{n}={self._tree_text(s, texts)}' for n, s in pairs)})"
 
-    def _fail(self, code: int) -> NoReturn:
+    def _fail(self, code: int, leaves: list[Any]) -> NoReturn:
         """Raise what eager would raise. No state was written."""
         self.status[0] = 0
+        self.homes.forget()
         if code < 0:
             raise MemoryError("the compiled step could not get memory for its threads")
-        error, message, where = self.program.messages[code - 1]
-        suffix = f" (at {where})" if where else ""
-        raise ERRORS[error](f"{message.replace(' {value}', '')}{suffix}")
+        found = self.values.first_error(leaves)
+        if found is not None:
+            error, where = found
+            raise type(error)(f"{error} (at {where})" if where else str(error)) from None
+        kind, message, where = self.program.messages[code - 1]  # the inputs changed meanwhile
+        raise ERRORS[kind](f"{message.replace(' {value}', '')} (at {where})")
 
 
 def _as_views(chain: Any) -> Any:

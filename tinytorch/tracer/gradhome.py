@@ -20,19 +20,39 @@ from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import lending
 
 
-def renewer(
-    owner: Tensor, give: Callable[[], tuple[Any, int, Any]], type: TensorType, table: Any, slot: int
-) -> Callable[[], Tensor]:
-    """Return a function that gives a tensor's gradient fresh memory and enters its address."""
+class Homes:
+    """The gradient homes of one replay: which one is each parameter's, and those made anew."""
 
-    def renew() -> Tensor:
+    def __init__(self) -> None:
+        self.seen = -1
+        """What ``lending`` was when the homes were last looked at."""
+        self.fresh: list[tuple[Tensor, Tensor]] = []
+
+    def renewer(
+        self, owner: Tensor, give: Callable[[], tuple[Any, int, Any]], type: TensorType, table: Any,
+        slot: int,
+    ) -> Callable[[], Tensor]:  # fmt: skip
+        """Return a function that makes a gradient in fresh memory and enters its address."""
+
+        def renew() -> Tensor:
+            array, table[slot], _ = give()
+            grad = Tensor.make(type, array)
+            self.fresh.append((owner, grad))
+            return grad
+
+        return renew
+
+    def settle(self) -> None:
+        """After a call that succeeded: hand the fresh gradients to their owners."""
+        for owner, grad in self.fresh:
+            owner._grad = grad
         lending.value += 1
-        owner._grad = None
-        array, table[slot], _ = give()
-        grad = owner._grad = Tensor.make(type, array)
-        return grad
+        self.fresh.clear()
 
-    return renew
+    def forget(self) -> None:
+        """After a call that failed: gradients stay what they were."""
+        self.fresh.clear()
+        self.seen = -1
 
 
 def _reference_counts() -> tuple[int, int, int]:

@@ -20,6 +20,7 @@ from tinytorch.tracer.reach import Reach
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.trace import Trace
 from tinytorch.tracer.tree import flatten, unflatten
+from tinytorch.tracer.usercode import claim
 from tinytorch.tracer.watch import Watch
 
 
@@ -61,7 +62,21 @@ class Traced:
 def trace_call(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
 ) -> Traced:
-    """Run a function once under a trace. The user's objects are left as they were."""
+    """Run a function once under a trace. The user's objects are left as they were.
+
+    If an installed package turns out to call tinytorch, it is listed as user code, and the function
+    is run once more with that code watched.
+    """
+    while True:
+        traced = _trace_once(function, args, kwargs, name)
+        callers = {o.file for group in traced.graph.origins.values() for o in group}
+        if not [file for file in callers if claim(file)]:
+            return traced
+
+
+def _trace_once(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
+) -> Traced:
     leaves, structure = flatten((args, kwargs))
     reach = Reach()
     target = getattr(function, "__func__", function)

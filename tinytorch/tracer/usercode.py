@@ -21,23 +21,48 @@ _GLOBAL_OPS = frozenset(
 )
 
 
-def _library_folders() -> tuple[str, ...]:
+def _folders(paths: list[str]) -> tuple[str, ...]:
+    return tuple({os.path.realpath(p) + os.sep for p in paths} | {p + os.sep for p in paths})
+
+
+def _installed_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    found = [paths[k] for k in ("stdlib", "platstdlib", "purelib", "platlib") if k in paths]
+    found = [paths[k] for k in ("purelib", "platlib") if k in paths]
     with contextlib.suppress(AttributeError):  # an old virtualenv lacks these
         found += [*site.getsitepackages(), site.getusersitepackages()]
-    return tuple({os.path.realpath(p) + os.sep for p in found} | {p + os.sep for p in found})
+    return _folders(found)
 
 
-_LIBRARIES = _library_folders()
+_STANDARD = _folders([sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib")])
+_INSTALLED = _installed_folders()
+_claimed: set[str] = set()
 _GENERATED = ("<frozen ", "<replay of ")
 """Names of files that are none: Python's own startup code, and replays of compiled calls."""
 
 
 @functools.lru_cache(maxsize=4096)
 def is_user_file(file: str) -> bool:
-    """Whether code belongs to the user, as opposed to tinytorch, Python or an installed package."""
-    return not (is_own_file(file) or file.startswith((*_LIBRARIES, *_GENERATED)))
+    """Whether code belongs to the user, as opposed to tinytorch, Python or an installed package.
+
+    An installed package that calls tinytorch is the user's too (see ``claim``).
+    """
+    if file.startswith(tuple(_claimed)):
+        return True
+    return not (is_own_file(file) or file.startswith((*_STANDARD, *_INSTALLED, *_GENERATED)))
+
+
+def claim(file: str) -> bool:
+    """Count the installed package that a file belongs to as user code; say whether that is new.
+
+    Code that builds on tinytorch must be guarded like the user's own, wherever it is installed.
+    """
+    for folder in _INSTALLED:
+        if file.startswith(folder) and not is_own_file(file) and not is_user_file(file):
+            head, *rest = file[len(folder) :].split(os.sep)
+            _claimed.add(folder + head + (os.sep if rest else ""))
+            is_user_file.cache_clear()
+            return True
+    return False
 
 
 def is_user_module(module: types.ModuleType) -> bool:

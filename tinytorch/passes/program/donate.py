@@ -27,6 +27,7 @@ def donate(graph: Graph, steps: list[PlannedStep], flow: nx.DiGraph) -> None:
         for node in reader.reads:
             readers.setdefault(node, []).append(reader)
     failing = [s for s in steps if s.can_fail]
+    _checks_first(graph, failing, writer, flow)
     taken: set[Node] = set()
     # Old values that are returned, or move into another state, are read after the last step.
     kept = {storage_of(n) for n in (*graph.outputs, *graph.updates.values())}
@@ -45,6 +46,17 @@ def donate(graph: Graph, steps: list[PlannedStep], flow: nx.DiGraph) -> None:
             flow.add_edge(other, step)
         step.in_place[node] = state
         taken.add(node)
+
+
+def _checks_first(
+    graph: Graph, failing: list[PlannedStep], writer: dict[Node, PlannedStep], flow: nx.DiGraph
+) -> None:
+    """Order what can fail before the steps that write results, where values allow it."""
+    results = {writer[n] for n in map(storage_of, graph.outputs) if n in writer}
+    for step in failing:
+        for result in results:
+            if result is not step and not nx.has_path(flow, result, step):
+                flow.add_edge(step, result)
 
 
 def _rewrites_in_place(step: PlannedStep, node: Node, state: Node) -> bool:

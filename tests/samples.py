@@ -212,6 +212,7 @@ def _movement(name: str) -> Iterator[Sample]:
             (((3,),), {"low": (1,), "high": (2,)}), (((2, 3),), {"low": (0, 1), "high": (1, 0)}),
             (((0,),), {"low": (2,), "high": (1,)}),
         ],
+        "barrier": [(((2, 3),), {"label": 1}), (((),), {"label": 2}), (((0, 2),), {"label": 3})],
         "flip": [(((5,),), {"axes": (0,)}), (((2, 3),), {"axes": (0, 1)}),
             (((2, 3),), {"axes": ()})],
         "cat": [
@@ -389,5 +390,5 @@ def samples_of(name: str) -> list[Sample]:
     return []
 
 
-STRUCTURE = ("input", "tuple", "get", "call")
+STRUCTURE = ("input", "tuple", "get", "call", "custom")
 """Ops without samples of their own: graphs are made of them, and tests of graphs cover them."""

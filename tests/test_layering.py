@@ -20,7 +20,7 @@ FLOORS = (
     {"passes", "codegen", "runtime"},
     {"compiler"},
     {"tracer"},
-    {"nn", "data"},
+    {"nn", "data", "autograd", "func", "utils"},
     {"optim"},  # averages of a model are a module
     {"face"},
 )

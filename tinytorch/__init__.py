@@ -12,7 +12,7 @@ from tinytorch.ir.types import float64 as double
 from tinytorch.ir.types import int32 as int  # noqa: A004
 from tinytorch.ir.types import int64 as long
 from tinytorch.runtime.team import get_num_threads, set_num_threads
-from tinytorch.tracer import autograd
+from tinytorch import autograd
 from tinytorch.tracer.compare import compare
 from tinytorch.tracer.compiled import compile  # noqa: A004
 from tinytorch.tracer.factories import (
@@ -27,7 +27,8 @@ from tinytorch.tracer.shapes import (
 )  # fmt: skip
 from tinytorch.tracer.methods import Tensor
 from tinytorch.tracer.mode import (
-    enable_grad, get_default_dtype, is_grad_enabled, no_grad, set_default_dtype, set_grad_enabled,
+    enable_grad, get_default_dtype, inference_mode, is_grad_enabled, is_inference_mode_enabled,
+    no_grad, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from tinytorch.tracer.views import Size
 

@@ -88,14 +88,28 @@ class Graph:
         key = (op.name, tuple(map(id, inputs)), *[(k, encode(v)) for k, v in sorted(attrs.items())])
         node = self._interned.get(key)
         if node is None:
-            if self._frozen:
-                raise ValueError(f"graph {self.name!r} is frozen: a pass builds a new graph")
-            inferred = op.infer(tuple(n.type for n in inputs), attrs)
-            node = Node(op, tuple(inputs), attrs, inferred)
-            self._interned[key] = node
-            self._dag.add_node(node)
-            for source in inputs:
-                self._dag.add_edge(source, node)
+            node = self._interned[key] = self._entered(op, inputs, attrs)
+        return self._noted(node)
+
+    def add_distinct(self, op: Op, inputs: Sequence[Node] = (), **attrs: Any) -> Node:
+        """Add a node that no equal one is merged with, now or later.
+
+        A value that a derivative is asked for must be told apart from equal ones. Passes merge
+        equal nodes when they rebuild the graph.
+        """
+        return self._noted(self._entered(op, inputs, attrs))
+
+    def _entered(self, op: Op, inputs: Sequence[Node], attrs: Any) -> Node:
+        if self._frozen:
+            raise ValueError(f"graph {self.name!r} is frozen: a pass builds a new graph")
+        inferred = op.infer(tuple(n.type for n in inputs), attrs)
+        node = Node(op, tuple(inputs), attrs, inferred)
+        self._dag.add_node(node)
+        for source in inputs:
+            self._dag.add_edge(source, node)
+        return node
+
+    def _noted(self, node: Node) -> Node:
         if self.origin is not None:
             known = self.origins.get(node, ())
             if self.origin not in known and len(known) < 4:

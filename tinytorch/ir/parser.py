@@ -105,6 +105,7 @@ class _Reader:
         self.graph = Graph(match[1])
         self.known = known
         self.values: dict[str, Node] = {}
+        self.named: set[Node] = set()
         for part in filter(None, re.split(r", (?=%|state )", match[2])):
             found = _INPUT.match(part)
             if found is None:
@@ -145,6 +146,9 @@ class _Reader:
             else:
                 attrs[key] = self.known[value[1:]] if _is_graph(value) else value
         node = self.graph.add(TABLE[op_name], operands, **attrs)
+        if node in self.named:  # a line of its own is a node of its own
+            node = self.graph.add_distinct(TABLE[op_name], operands, **attrs)
+        self.named.add(node)
         if str(node.type) != type_text:
             raise ParseError(f"the rule of {op_name} gives {node.type}, the text says {type_text}")
         self.values[name] = node

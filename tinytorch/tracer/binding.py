@@ -117,6 +117,7 @@ class Binding:
         self.bind("dtype", mode.default_dtype)
         self._miss(
             f"mode.trace is not None or mode.grad is not {grad} or "
+            f"mode.inference is not {mode.inference} or "
             "mode.default_dtype is not dtype or epoch.value != seen.value"
         )
         storages: dict[int, int] = {}
@@ -170,7 +171,9 @@ class Binding:
             strides = self.bind(f"strides{position}", leaf._strides)
             cls = self.bind(f"class{position}", type(leaf))
             requires = (
-                f"not ({a}._requires or {a}.requires_grad)" if leaf.requires_grad else
+                f"not ({a}._requires or {a}.requires_grad) or "
+                f"bool(getattr({a}, '_hooks', None)) is not {bool(getattr(leaf, '_hooks', None))}"
+                if leaf.requires_grad else
                 f"{a}._requires or {a}._tape is not None or {a}._base is not None and "
                 f"{a}.requires_grad"
             )  # fmt: skip
@@ -365,7 +368,8 @@ class Binding:
             self.emit(1, f"{name} = new(TENSOR)")
             self.emit(1, f"{name}._type = {kind}; {name}._array = array{r.index}; "
                          f"s = {name}._storage = new(Storage); s.owner = array{r.index}; "
-                         f"s.version = s.tape_version = 0; {name}._strides = {strides}; "
+                         f"s.version = s.tape_version = 0; "
+                         f"s.inference = {mode.inference}; {name}._strides = {strides}; "
                          f"{name}._base = None; {name}._chain = (); {name}._requires = False; "
                          f"{name}._grad = None; {name}._tape_version = 0; {name}._memo = None; "
                          f"{name}._pointer = 0; {name}._tape = None")  # fmt: skip

@@ -40,7 +40,7 @@ class Fingerprint:
         if isinstance(value, Tensor):
             self.alive.append(value._storage)  # other memory may follow: ``half()``, ``to()``
             return (id(value), id(value._storage), value._type, value._requires,
-                    value._tape is None)  # fmt: skip
+                    value._tape is None, bool(getattr(value, "_hooks", None)))  # fmt: skip
         if isinstance(value, Tracked):
             return (id(value), type(value), tuple(
                 (name, self._attribute(name, item)) for name, item in value.__dict__.items()

@@ -12,8 +12,8 @@ import numpy as np
 from tinytorch.errors import TraceError
 from tinytorch.ir import types
 from tinytorch.ir.types import DType, broadcast_shapes
+from tinytorch.tracer import backward, hooks, shapes
 from tinytorch.tracer import functions as f
-from tinytorch.tracer import shapes
 from tinytorch.tracer.factories import check_device
 from tinytorch.tracer.indexing import getitem, setitem
 from tinytorch.tracer.limits import can_cast
@@ -33,6 +33,11 @@ def _bind() -> None:
     for module in f.MODULES:
         for name in module.METHODS:
             setattr(Tensor, name, getattr(module, name))
+    for home in (backward, hooks):
+        for name in home.METHODS:
+            setattr(Tensor, name, getattr(home, name))
+    for name, item in hooks.PROPERTIES.items():
+        setattr(Tensor, name, item)
     for name, function in _OPERATORS.items():
         setattr(Tensor, name, function)
     for name in _BINARY:
@@ -299,6 +304,12 @@ def __format__(self: Tensor, spec: str) -> str:  # noqa: N807
     if self.ndim == 0 and spec:
         return format(self.item(), spec)
     return repr(self)
+
+
+@method
+def is_inference(self: Tensor) -> bool:
+    """Whether the tensor was made in inference mode, so that autograd cannot use it."""
+    return self._storage.inference
 
 
 @method

@@ -21,6 +21,7 @@ class _Mode(threading.local):
 
     trace: Any = None
     grad: bool = True
+    inference: bool = False
     default_dtype: DType = float32
 
 
@@ -47,15 +48,31 @@ def is_grad_enabled() -> bool:
 class set_grad_enabled:  # noqa: N801 - PyTorch's name
     """Switch grad mode; also a context manager that switches it back."""
 
-    def __init__(self, enabled: bool) -> None:
-        self.previous = mode.grad
-        mode.grad = bool(enabled)
+    def __init__(self, mode: bool) -> None:
+        self.enabled = bool(mode)
+        self.previous = _swap_grad(self.enabled)
 
     def __enter__(self) -> None:
-        pass
+        mode.grad = self.enabled
 
     def __exit__(self, *exc: object) -> None:
         mode.grad = self.previous
+
+    def __call__(self, function: _F) -> _F:
+        """Wrap a function so that it runs in this mode."""
+        mode.grad = self.previous
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with set_grad_enabled(self.enabled):
+                return function(*args, **kwargs)
+
+        return cast(_F, run)
+
+
+def _swap_grad(enabled: bool) -> bool:
+    previous, mode.grad = mode.grad, enabled
+    return previous
 
 
 class _GradContext:
@@ -100,6 +117,45 @@ class enable_grad(_GradContext):  # noqa: N801 - PyTorch's name
     """Record operations for ``backward`` again, inside ``no_grad``."""
 
     enabled = True
+
+
+class inference_mode:  # noqa: N801 - PyTorch's name
+    """``no_grad`` whose tensors can never take part in autograd; also a decorator.
+
+    ``inference_mode(False)`` switches it off inside. Inside a compiled function it is ``no_grad``.
+    """
+
+    def __init__(self, mode: bool | Callable[..., Any] = True) -> None:
+        self._enabled = bool(mode)
+        self._previous: list[tuple[bool, bool]] = []
+
+    def __new__(cls, mode: bool | Callable[..., Any] = True) -> Any:
+        """As a bare decorator, wrap the function at once."""
+        if callable(mode):
+            return cls()(mode)
+        return super().__new__(cls)
+
+    def __enter__(self) -> None:
+        self._previous.append((mode.grad, mode.inference))
+        mode.grad, mode.inference = not self._enabled, self._enabled
+
+    def __exit__(self, *exc: object) -> None:
+        mode.grad, mode.inference = self._previous.pop()
+
+    def __call__(self, function: _F) -> _F:
+        """Wrap a function so that it runs in this mode."""
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with inference_mode(self._enabled):
+                return function(*args, **kwargs)
+
+        return cast(_F, run)
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether tensors made now can never take part in autograd."""
+    return mode.inference
 
 
 def user_origin(phase: str = "forward") -> Origin | None:

@@ -6,19 +6,23 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.tracer.mode import mode
+
 
 class Storage:
     """Memory shared by a tensor and its views.
 
     ``owner`` is the numpy array that holds the memory, None inside a trace. ``version`` counts
     in-place writes. ``tape_version`` counts those that changed how the values were computed, so
-    that views know when to derive their own history again.
+    that views know when to derive their own history again. ``inference`` marks memory made in
+    inference mode.
     """
 
-    __slots__ = ("__weakref__", "owner", "tape_version", "version")
+    __slots__ = ("__weakref__", "inference", "owner", "tape_version", "version")
 
     def __init__(self, owner: np.ndarray | None) -> None:
         self.owner = owner
+        self.inference = mode.inference
         self.version = 0
         self.tape_version = 0
 

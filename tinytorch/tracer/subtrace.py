@@ -258,33 +258,39 @@ class SubTrace(Trace):
         given = [node for node, flows in self._given.values() if flows]
         return given + [node for node, tensor in self.captures if tensor.requires_grad]
 
-    def backward(self, x: Tensor, seed: Tensor, retain: bool, create_graph: bool) -> None:
+    def backward(
+        self, roots: Sequence[Tensor], seeds: Sequence[Tensor], retain: bool, create_graph: bool,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> None:  # fmt: skip
         """Differentiate for leaves made here; refuse a gradient that would flow outside."""
-        root, start = self.node_of(x), self.node_of(seed)
-        if any(g is not None for g in self._vjp(root, start, self._inward(), True)):
+        if inputs is not None:
+            for x in inputs:
+                self._check_own(x, "backward() into", "use tinytorch.autograd.grad")
+        elif any(g is not None for g in self._vjp(roots, seeds, self._inward(), True)):
             raise TraceError(
                 f"{user_origin()}: backward() would accumulate into tensors from outside the "
                 f"function that becomes {self.graph.name}; use tinytorch.autograd.grad and return "
                 "the result"
             )
-        super().backward(x, seed, retain, create_graph)
+        super().backward(roots, seeds, retain, create_graph, inputs)
 
     def gradients(
-        self, x: Tensor, seed: Tensor, targets: Sequence[Tensor], retain: bool, create_graph: bool
-    ) -> list[Tensor | None]:
+        self, roots: Sequence[Tensor], seeds: Sequence[Tensor], targets: Sequence[Tensor],
+        retain: bool, create_graph: bool,
+    ) -> list[Tensor | None]:  # fmt: skip
         """``autograd.grad`` inside the graph, for tensors made here, inputs and captures."""
         outer = [t for t in targets if not super(SubTrace, self).owns(t)]
         through = [
             node for node, tensor in self.captures
             if any(tensor is not t and self._leads(t, tensor) for t in outer)
         ]  # fmt: skip
-        found = self._vjp(self.node_of(x), self.node_of(seed), through, True) if through else []
+        found = self._vjp(roots, seeds, through, True) if through else []
         if any(g is not None for g in found):
             raise TraceError(
                 f"{user_origin()}: the gradient would have to flow through computations made "
                 f"outside the function that becomes {self.graph.name}; compute them inside it"
             )
-        return super().gradients(x, seed, targets, retain, create_graph)
+        return super().gradients(roots, seeds, targets, retain, create_graph)
 
     def _leads(self, source: Tensor, result: Tensor) -> bool:
         """Whether a tensor from outside was computed from another."""

@@ -7,14 +7,16 @@ autodiff, one table, two evaluators: eager and compiled agree by construction.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinytorch.ir import ops
-from tinytorch.ir.graph import Graph, Node, evaluate
+from tinytorch.ir.graph import Graph, Node, Proxy, evaluate, needed
 from tinytorch.ir.op import Op
+from tinytorch.ir.types import TupleType
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.passes.graph.rebuild import inline
 
@@ -39,10 +41,23 @@ class Saved:
         return self.storage is None or self.storage.version == self.version
 
 
-class TapeNode:
-    """One recorded op: its operands' tape nodes (None for constants and leaves) and values."""
+_serial = itertools.count()
+RETAIN = 1 << 62
+"""Key of the hook of ``retain_grad``: it comes after all others."""
+Hooks = dict[int, Callable[[Any, bool], Any]]
+"""What is done to a complete cotangent, by registration: from value and ``create_graph``."""
 
-    __slots__ = ("attrs", "freed", "op", "output", "parents", "saved")
+
+class TapeNode:
+    """One recorded op: its operands' tape nodes (None for constants and leaves) and values.
+
+    It is what ``grad_fn`` gives. ``serial`` grows with the time of recording; ``hooks`` are called
+    with the complete cotangent of its value.
+    """
+
+    __slots__ = (
+        "__weakref__", "attrs", "freed", "hooks", "op", "output", "parents", "saved", "serial",
+    )  # fmt: skip
 
     def __init__(
         self, op: Op, attrs: Any, parents: tuple[TapeNode | None, ...], saved: tuple[Saved, ...],
@@ -54,14 +69,65 @@ class TapeNode:
         self.saved = saved
         self.output = output
         self.freed = False
+        self.hooks: Hooks | None = None
+        self.serial = next(_serial)
 
-    @property
     def name(self) -> str:
-        """PyTorch's way to name it, e.g. ``<MulBackward0>``."""
+        """PyTorch's way to name it, e.g. ``MulBackward0``."""
+        if self.op is ops.get:
+            return self.parents[0].name() if self.parents[0] is not None else "GetBackward0"
+        if self.op.family == "python":
+            return f"{self.op.name}Backward"
         return f"{self.op.name.title().replace('_', '')}Backward0"
 
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """For each operand the node it comes from and which of its results it is.
+
+        None stands for a constant, an ``AccumulateGrad`` for a leaf.
+        """
+        if self.op is ops.get and self.parents[0] is not None:
+            return self.parents[0].next_functions
+        return tuple(
+            (p, p.attrs["index"] if p.op is ops.get else 0) if p is not None
+            else (None if s.leaf is None else AccumulateGrad(s.leaf), 0)
+            for p, s in zip(self.parents, self.saved, strict=True)
+        )  # fmt: skip
+
     def __repr__(self) -> str:
-        return f"<{self.name}>"
+        return f"<{self.name()}>"
+
+
+class AccumulateGrad:
+    """The end of a backward pass: where ``variable`` receives its gradient."""
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+        self.next_functions: tuple[Any, ...] = ()
+
+    def name(self) -> str:
+        """Its name."""
+        return "AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return "<AccumulateGrad>"
+
+
+def python_op(name: str) -> Op:
+    """An op whose gradient is a Python function: the tape alone knows it, no graph is run of it.
+
+    Its attributes are ``types``, those of its results; ``pull``, from the cotangents of the
+    results (None where there is none) and ``create_graph`` to those of the operands; and
+    ``release``, called after a backward pass that frees.
+    """
+    return Op(
+        name, "python", "A Python function with a gradient of its own.",
+        lambda types, attrs: TupleType(attrs["types"]), _not_run,
+    )  # fmt: skip
+
+
+def _not_run(*operands: Any, **attrs: Any) -> Any:
+    raise AssertionError("what a Python function computes is known when it is recorded")
 
 
 def pick(tape: TapeNode, index: int, array: Any) -> TapeNode:
@@ -75,8 +141,12 @@ def pick(tape: TapeNode, index: int, array: Any) -> TapeNode:
 class Recording:
     """The tape behind some roots as a graph, with the known arrays."""
 
-    def __init__(self, roots: Sequence[TapeNode | Saved], inline_calls: bool = False) -> None:
+    def __init__(
+        self, roots: Sequence[TapeNode | Saved], inline_calls: bool = False, since: int = 0
+    ) -> None:
+        """``since``: what was recorded before this serial number counts as an input."""
         self.inline_calls = inline_calls
+        self.since = since
         self._inlined: dict[Node, list[Node]] = {}
         self.graph = Graph("tape")
         self.known: dict[Node, Any] = {}
@@ -91,8 +161,7 @@ class Recording:
         for tape in self.order:
             self._add(tape)
 
-    @staticmethod
-    def _walk(roots: Sequence[Any]) -> list[TapeNode]:
+    def _walk(self, roots: Sequence[Any]) -> list[TapeNode]:
         order: list[TapeNode] = []
         seen: set[int] = set()
         stack: list[tuple[TapeNode, bool]] = [
@@ -104,7 +173,10 @@ class Recording:
                 order.append(tape)
             elif id(tape) not in seen:
                 seen.add(id(tape))
-                if tape.freed and not (tape.op.linear or tape.op.name in _SAVES_NOTHING):
+                if tape.serial < self.since:
+                    order.append(tape)
+                    continue
+                if tape.freed and not saves_nothing(tape.op):
                     raise RuntimeError(
                         "Trying to backward through the graph a second time (or directly access "
                         "saved tensors after they have already been freed). Specify "
@@ -115,6 +187,9 @@ class Recording:
         return order
 
     def _add(self, tape: TapeNode) -> None:
+        if tape.serial < self.since:
+            self._add_boundary(tape)
+            return
         operands = [
             self.nodes[id(p)] if p is not None else self.input(s)
             for p, s in zip(tape.parents, tape.saved, strict=True)
@@ -131,15 +206,23 @@ class Recording:
                 if earlier is None or saved.version < earlier.version:
                     self.saved[operand] = saved
 
+    def _add_boundary(self, tape: TapeNode) -> None:
+        """Make the value of an op recorded earlier an input."""
+        types = tuple(s.type for s in tape.saved)
+        node = self.graph.add_input(tape.op.infer(types, tape.attrs), f"b{tape.serial}")
+        self.nodes[id(tape)] = node
+        self.known[node] = tape.output
+        self.tape_of[node] = tape
+
     def _node(self, tape: TapeNode, operands: list[Node]) -> Node:
         """Add the node of a recorded op; a call is expanded if its inside is differentiated."""
         if self.inline_calls and tape.op is ops.call:
             outputs = inline(self.graph, tape.attrs["graph"], operands)
             self._inlined[outputs[0]] = outputs
             return outputs[0]
-        if self.inline_calls and tape.op is ops.get:
+        if self.inline_calls and tape.op is ops.get and operands[0] in self._inlined:
             return self._inlined[operands[0]][tape.attrs["index"]]
-        return self.graph.add(tape.op, operands, **tape.attrs)
+        return self.graph.add_distinct(tape.op, operands, **tape.attrs)
 
     def input(self, saved: Saved) -> Node:
         """The graph input that stands for a leaf or constant value."""
@@ -180,6 +263,11 @@ class Recording:
                     stack.append(source)
 
 
+def saves_nothing(op: Op) -> bool:
+    """Whether an op's gradient needs no value, so that it may run backward again."""
+    return op.linear or op.name in _SAVES_NOTHING or op.family == "python" or op is ops.get
+
+
 def _same_memory(output: Any, array: Any) -> bool:
     """Whether a tensor still shows the output of the op that made it, or was written to since.
 
@@ -188,7 +276,6 @@ def _same_memory(output: Any, array: Any) -> bool:
     return isinstance(output, tuple) or bool(np.may_share_memory(output, array))
 
 
-Evaluator = Callable[[Recording, list[Node]], list[Any]]
 CallRunner = Callable[[Graph, Sequence[Any]], tuple[Any, ...]]
 _call_runner: list[CallRunner] = []
 
@@ -198,45 +285,105 @@ def set_call_runner(runner: CallRunner) -> None:
     _call_runner[:] = [runner]
 
 
-def evaluate_arrays(recording: Recording, wanted: list[Node]) -> list[np.ndarray]:
-    """Evaluate nodes with numpy rules; sub-graphs as compiled code."""
-    for node in recording.graph.nodes:
-        if node.op is ops.call and _call_runner:
-            node.attrs["graph"].runner = _call_runner[0]
-    evaluate(recording.graph, recording.known, wanted)
-    return [recording.known[n] for n in wanted]
+class ArrayEvaluator:
+    """Evaluates nodes with numpy rules; sub-graphs as compiled code. Values are arrays."""
+
+    create_graph = False
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+
+    def __call__(self, wanted: list[Node]) -> list[Any]:
+        """Values of nodes."""
+        recording = self.recording
+        order = needed(wanted, recording.known)
+        for node in order:
+            if node.op is ops.call and _call_runner:
+                node.attrs["graph"].runner = _call_runner[0]
+        evaluate(recording.graph, recording.known, wanted)
+        return [recording.known[n] for n in wanted]
+
+
+class _Visitor:
+    """Lets hooks see complete cotangents, and Python functions compute theirs."""
+
+    def __init__(self, recording: Recording, evaluator: Any) -> None:
+        self.recording = recording
+        self.evaluator = evaluator
+
+    def __call__(self, node: Node, g: Any) -> tuple[Any, Sequence[Any] | None]:
+        """See ``autodiff.Visit``."""
+        tape = self.recording.tape_of.get(node)
+        if tape is None:
+            return g, None
+        if tape.hooks:
+            (value,) = self._values([g])
+            for _, hook in sorted(tape.hooks.items(), key=lambda item: item[0]):
+                value = hook(value, self.evaluator.create_graph)
+            g = self._given(value, g.type)
+        if tape.op.family != "python":
+            return g, None
+        items = range(len(tape.attrs["types"]))
+        values = self._values([g.get(i) for i in items])
+        found = tape.attrs["pull"](values, self.evaluator.create_graph)
+        return g, [
+            None if v is None else self._given(v, s.type)
+            for v, s in zip(found, tape.saved, strict=True)
+        ]
+
+    def _values(self, cotangents: Sequence[Any]) -> list[Any]:
+        wanted = [g.node for g in cotangents if g is not None]
+        self.recording.check_intact(wanted)
+        values = iter(self.evaluator(wanted))
+        return [None if g is None else next(values) for g in cotangents]
+
+    def _given(self, value: Any, type: Any) -> Proxy:
+        """A value as an input of the graph."""
+        node = self.recording.graph.add_input(type, "given")
+        self.recording.known[node] = value
+        return Proxy(self.recording.graph, node)
 
 
 def pull_back(
-    root: TapeNode | Saved, seed: Any, targets: Sequence[Any] | None, evaluator: Evaluator,
-    retain: bool, seed_type: Any, create_graph: bool = False,
-) -> list[tuple[Any, Any]]:
-    """Return (leaf, cotangent) pairs of a backward pass from one root.
+    roots: Sequence[TapeNode | Saved], seeds: Sequence[tuple[Any, Any]],
+    targets: Sequence[Any] | None, evaluator: Any, retain: bool, since: int = 0,
+) -> list[tuple[Any, Any]]:  # fmt: skip
+    """Return (target, cotangent) pairs of one backward pass from some roots.
 
-    With ``create_graph`` compiled calls are expanded, so that their inside can be differentiated.
-    ``targets`` are leaf tensors or tape nodes to differentiate for; None means every leaf. The
-    cotangent is None where the root does not depend on a target. ``seed`` goes in as an input and
-    is what the evaluator reads it as.
+    ``seeds`` are their cotangents, each a type and what the evaluator reads as a value. With
+    ``evaluator.create_graph`` compiled calls are expanded, so that their inside can be
+    differentiated. ``targets`` are leaf tensors or tape nodes to differentiate for; None means
+    every leaf. The cotangent is None where no root depends on a target.
     """
-    recording = Recording([root], inline_calls=create_graph)
+    recording = Recording(roots, inline_calls=evaluator.create_graph, since=since)
     graph = recording.graph
-    root_node = recording.nodes[id(root)] if isinstance(root, TapeNode) else recording.input(root)
-    seed_node = graph.add_input(seed_type, "seed")
-    recording.known[seed_node] = seed
+    root_nodes, seed_nodes = [], []
+    for root, (type, value) in zip(roots, seeds, strict=True):
+        root_nodes.append(
+            recording.nodes[id(root)] if isinstance(root, TapeNode) else recording.input(root)
+        )
+        seed_nodes.append(graph.add_input(type, "seed"))
+        recording.known[seed_nodes[-1]] = value
     keys = (
         [(leaf, recording.leaf_nodes[k]) for k, leaf in recording.leaves.items()]
         if targets is None
         else [(t, _target_nodes(recording, t)) for t in targets]
     )
     wrt = [n for _, nodes in keys for n in nodes]
-    found = vjp(graph, [root_node], [seed_node], wrt)
+    evaluate_nodes = evaluator(recording)
+    special = any(t.hooks or t.op.family == "python" for t in recording.order)
+    visit = _Visitor(recording, evaluate_nodes) if special else None
+    found = vjp(graph, root_nodes, seed_nodes, wrt, visit)
     present = [n for n in found if n is not None]
     recording.check_intact(present)
-    values = iter(evaluator(recording, present))
+    values = iter(evaluate_nodes(present))
     by_node = [None if n is None else next(values) for n in found]
     if not retain:
         for tape in recording.order:
-            tape.freed = True
+            if tape.serial >= since:
+                tape.freed = True
+                if tape.op.family == "python":
+                    tape.attrs["release"]()
     result, at = [], 0
     for leaf, nodes in keys:
         parts = [v for v in by_node[at : at + len(nodes)] if v is not None]
@@ -249,11 +396,14 @@ def pull_back(
 
 
 def _target_nodes(recording: Recording, target: Any) -> list[Node]:
-    tape = target.tape
+    tape = target if isinstance(target, TapeNode) else target.tape
     if tape is not None:
         node = recording.nodes.get(id(tape))
         return [] if node is None else [node]
     return recording.leaf_nodes.get(id(target), [])
 
 
-__all__ = ["Recording", "Saved", "TapeNode", "evaluate_arrays", "pick", "pull_back"]
+__all__ = [
+    "RETAIN", "AccumulateGrad", "ArrayEvaluator", "Recording", "Saved", "TapeNode", "pick",
+    "pull_back", "python_op", "saves_nothing",
+]  # fmt: skip

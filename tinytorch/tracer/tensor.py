@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinytorch.ir import ops
-from tinytorch.ir.graph import needed
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, matched, needs_matching
 from tinytorch.ir.types import DType, TensorType, TupleType, from_numpy_dtype
 from tinytorch.tracer.mode import mode, no_grad
-from tinytorch.tracer.refusals import concrete, foreign, refuse_number, seed_for
+from tinytorch.tracer.refusals import concrete, foreign, refuse_number
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
-from tinytorch.tracer.tape import Saved, TapeNode, evaluate_arrays, pick, pull_back
+from tinytorch.tracer.tape import RETAIN, Saved, TapeNode, pick, saves_nothing
 from tinytorch.tracer.tracked import lending, touch
 from tinytorch.tracer.views import Size, apply_chain, write_back
 
@@ -40,8 +39,8 @@ class Tensor(Operators):
     """
 
     __slots__ = (
-        "__weakref__", "_array", "_base", "_chain", "_grad", "_memo", "_pointer", "_requires",
-        "_storage", "_strides", "_tape", "_tape_version", "_type",
+        "__weakref__", "_array", "_base", "_chain", "_grad", "_hooks", "_memo", "_pointer",
+        "_requires", "_storage", "_strides", "_tape", "_tape_version", "_type",
     )  # fmt: skip
 
     _type: TensorType
@@ -52,6 +51,7 @@ class Tensor(Operators):
     _chain: tuple[tuple[Op, Any], ...]
     _requires: bool
     _grad: Tensor | None
+    _hooks: Any  # absent unless a hook was registered on this leaf: see hooks.py
     _tape: TapeNode | None
     _tape_version: int
     _memo: Any
@@ -147,6 +147,11 @@ class Tensor(Operators):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Switch recording on or off; only floating-point leaves can require gradients."""
+        if requires_grad and self._storage.inference and not mode.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
         if requires_grad and not self.dtype.is_floating_point:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         if not self.is_leaf:
@@ -253,7 +258,13 @@ class Tensor(Operators):
                 "a single memory location. Please clone() the tensor before performing the "
                 "operation."
             )
+        if self._storage.inference and not mode.inference:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed. You can "
+                "make a clone to get a normal tensor before doing inplace update."
+            )
         recording = mode.grad and (self.requires_grad or value.requires_grad)
+        history = root._tape
         if recording and self._base is not None:
             updated = write_back(root, self._chain, value)
             np.copyto(root.array, updated.array)
@@ -267,37 +278,31 @@ class Tensor(Operators):
             touch()
             self._storage.tape_version += 1
             root._tape_version = self._storage.tape_version
+            _keep_retained(history, root._tape)
         return self
 
     # -------------------------------------------------------------- autograd
-
-    def backward(
-        self, gradient: Tensor | None = None, retain_graph: bool | None = None,
-        create_graph: bool = False,
-    ) -> None:  # fmt: skip
-        """Accumulate the gradient of this tensor into ``grad`` of every leaf it depends on.
-
-        ``gradient`` is the cotangent, of this tensor's shape; it may be left out for one element.
-        Raises RuntimeError for a tensor without history, for a non-scalar without a seed, and for
-        a second pass over a graph that was freed.
-        """
-        seed = seed_for(self, gradient)
-        retain = create_graph if retain_graph is None else retain_graph
-        if mode.trace is not None:
-            mode.trace.backward(self, seed, retain, create_graph)
-            return
-        tape = self.tape
-        root: Any = tape if tape is not None else _leaf_value(self)
-        pairs = run_pull_back(root, seed, None, retain, create_graph)
-        for leaf, g in pairs:
-            if g is not None:
-                accumulate(leaf, g, create_graph)
 
     def detach(self) -> Tensor:
         """Return the same memory without history."""
         if mode.trace is not None:
             return mode.trace.detach(self)
         return Tensor.make(self._type, self.array, self._storage, self._strides)
+
+    def detach_(self) -> Tensor:
+        """Drop the tensor's history: it becomes a leaf that requires no gradient."""
+        if self._base is not None and (self.requires_grad or self._base.requires_grad):
+            raise RuntimeError(
+                "Can't detach views in-place. Use detach() instead. If you are using DDP, verify "
+                "that the view is made outside of it."
+            )
+        if mode.trace is not None:
+            mode.trace.detach_in_place(self)
+        else:
+            if self._requires:
+                touch()
+            self._tape, self._requires = None, False
+        return self
 
     # --------------------------------------------------------------- reading
 
@@ -431,68 +436,25 @@ def apply_node(op: Op, operands: Sequence[Any], attrs: Any) -> Any:
     return run_eager(op, operands, attrs)
 
 
-def _leaf_value(x: Tensor) -> Saved:
+def leaf_value(x: Tensor) -> Saved:
+    """A tensor's value as an op sees it."""
     return Saved(x.array, x._storage, x._type, x if x._requires and x._tape is None else None)
 
 
 def _record(op: Op, attrs: Any, operands: Sequence[Any], output: Any) -> TapeNode:
     parents = tuple(x.tape for x in operands)
-    return TapeNode(op, attrs, parents, tuple(_leaf_value(x) for x in operands), output)
+    if not saves_nothing(op) and any(x._storage.inference for x in operands):
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. To work around you can make a clone "
+            f"to use it in autograd ({op.name} would save one)."
+        )
+    return TapeNode(op, attrs, parents, tuple(leaf_value(x) for x in operands), output)
 
 
-def run_pull_back(
-    root: Any, seed: Tensor, targets: Any, retain: bool, create_graph: bool
-) -> list[tuple[Any, Any]]:
-    """Run a backward pass; cotangents come as tensors, with history if ``create_graph``."""
-    if not create_graph:
-        pairs = pull_back(root, seed.array, targets, evaluate_arrays, retain, seed._type)
-        return [(t, None if g is None else Tensor.wrap(np.array(g))) for t, g in pairs]
-    return pull_back(root, seed, targets, evaluate_tensors, retain, seed._type, True)
-
-
-def evaluate_tensors(recording: Any, wanted: list[Any]) -> list[Tensor]:
-    """Evaluate nodes by tensor ops, so that the results can be differentiated again."""
-    handles: dict[Any, Any] = {}
-
-    def known(node: Any) -> Any:
-        if node not in handles:
-            value = recording.known[node]
-            tape = recording.tape_of.get(node)
-            saved = recording.saved.get(node)
-            if isinstance(value, Tensor):
-                handles[node] = value
-            elif isinstance(value, tuple):
-                handles[node] = _known_items(node.type, value, tape)
-            elif saved is not None and saved.leaf is not None:
-                handles[node] = saved.leaf
-            else:
-                handles[node] = Tensor.make(node.type, value, saved.storage if saved else None)
-                handles[node]._tape = tape
-        return handles[node]
-
-    for node in needed(wanted, recording.known):
-        operands = [handles[n] if n in handles else known(n) for n in node.inputs]
-        handles[node] = apply_node(node.op, operands, node.attrs)
-    return [known(n) for n in wanted]
-
-
-def _known_items(types: Any, arrays: Any, tape: TapeNode | None) -> tuple[Tensor, ...]:
-    """The results of a recorded op with several, as tensors with their history."""
-    items = []
-    for index, (array, type) in enumerate(zip(arrays, types.items, strict=True)):
-        items.append(Tensor.make(type, array))
-        if tape is not None and type.dtype.is_floating_point:
-            items[-1]._tape = pick(tape, index, array)
-    return tuple(items)
-
-
-def accumulate(leaf: Tensor, g: Tensor, create_graph: bool) -> None:
-    """Add a gradient into ``leaf.grad``, in place where one is there, as PyTorch does."""
-    current = leaf.grad
-    if current is None:
-        leaf.grad = g
-    elif create_graph:
-        leaf.grad = current + g
-    else:
-        with no_grad():
-            current.assign(current + g)
+def _keep_retained(old: TapeNode | None, new: TapeNode | None) -> None:
+    """After a write in place ``retain_grad`` means the new value."""
+    if old is not None and new is not None and old is not new and old.hooks:
+        retained = old.hooks.pop(RETAIN, None)
+        if retained is not None:
+            new.hooks = {} if new.hooks is None else new.hooks
+            new.hooks[RETAIN] = retained

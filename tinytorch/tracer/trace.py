@@ -20,11 +20,12 @@ from tinytorch.ir.op import Op
 from tinytorch.ir.operators import matched, needs_matching, weak_type
 from tinytorch.ir.types import DType, TensorType, TupleType
 from tinytorch.passes.graph.autodiff import vjp
+from tinytorch.tracer.backward import accumulate
 from tinytorch.tracer.mode import mode, no_grad, user_origin
 from tinytorch.tracer.number import Number, text_of
 from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage, contiguous_strides
-from tinytorch.tracer.tensor import TRACED, Tensor, accumulate
+from tinytorch.tracer.tensor import TRACED, Tensor
 from tinytorch.tracer.views import write_back
 
 
@@ -56,6 +57,7 @@ class Trace:
         self._owned: dict[int, Storage] = {}
         self._leaves: dict[int, tuple[Tensor, list[Node]]] = {}
         self._detached: set[Storage] = set()
+        self._retained: dict[int, Tensor] = {}
         self._labels = 0
         self._number_sources: dict[tuple[int, str], Number] = {}
         self.token = object()
@@ -67,12 +69,20 @@ class Trace:
         self.graph.origin = user_origin(self.phase)
         tensors = [self.number_as_tensor(x) if type(x) is Number else x for x in operands]
         nodes = [self.node_of(x) for x in tensors]
-        node = self.graph.add(op, nodes, **attrs)
+        node = self._added(op, tensors, nodes, attrs)
         if isinstance(node.type, TupleType):
             count = range(len(node.type.items))
             items = [self.graph.add(ops.get, [node], index=i) for i in count]
             return tuple(self._wrap(op, item, tensors, nodes) for item in items)
         return self._wrap(op, node, tensors, nodes)
+
+    def _added(self, op: Op, tensors: Sequence[Tensor], nodes: list[Node], attrs: Any) -> Node:
+        """A node for an op; one of its own where a derivative may be asked for its value."""
+        if mode.grad and (op.vjp is not None or op.family == "structure"):
+            for x in tensors:
+                if x.requires_grad:
+                    return self.graph.add_distinct(op, nodes, **attrs)
+        return self.graph.add(op, nodes, **attrs)
 
     @property
     def phase(self) -> str:
@@ -128,7 +138,7 @@ class Trace:
                 return x._memo[1]
             node = base_node
             for op, attrs in x._chain:
-                node = self.graph.add(op, [node], **attrs)
+                node = self._added(op, [x], [node], attrs)
             x._memo = (base_node, node)
             return node
         if x._array is None:
@@ -178,7 +188,7 @@ class Trace:
         """Return a traced view: the base's storage seen through one more movement op."""
         self.graph.origin = user_origin(self.phase)
         source = self.node_of(x)
-        node = self.graph.add(op, [source], **attrs)
+        node = self._added(op, [x], [source], attrs)
         traced = self._is_traced_view(x)
         out = Tensor.make(type, None, x._storage, strides)
         out._base = x._base if traced else x
@@ -375,14 +385,25 @@ class Trace:
         else:
             self.grads[id(x)] = (x, value)
 
-    def backward(self, x: Tensor, seed: Tensor, retain: bool, create_graph: bool) -> None:
-        """Differentiate inside the graph and accumulate into the leaves' grads."""
-        root = self.node_of(x)
-        self._note_leaf(x, root)
-        leaves = list(self._leaves.values())
-        nodes = [n for _, group in leaves for n in group]
-        found = iter(self._vjp(root, self.node_of(seed), nodes, retain))
-        for leaf, group in leaves:
+    def backward(
+        self, roots: Sequence[Tensor], seeds: Sequence[Tensor], retain: bool, create_graph: bool,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> None:  # fmt: skip
+        """Differentiate inside the graph and accumulate into the leaves' grads.
+
+        With ``inputs`` only they receive gradients.
+        """
+        for x in roots:
+            self._note_leaf(x, self.node_of(x))
+        kept = list(self._retained.values())
+        groups = list(self._leaves.values())
+        if inputs is not None:
+            kept = [x for x in kept if all(x is not t for t in inputs)]
+            groups = [(t, [self.node_of(t)]) for t in inputs]
+        groups += [(x, [self.node_of(x)]) for x in kept]
+        nodes = [n for _, group in groups for n in group]
+        found = iter(self._vjp(roots, seeds, nodes, retain))
+        for leaf, group in groups:
             total: Node | None = None
             for g in [next(found) for _ in group]:
                 if g is not None:
@@ -393,27 +414,69 @@ class Trace:
                         f"{user_origin()}: backward would flow into a tensor computed outside the "
                         "compiled function; call backward outside, or pass it detached"
                     )
+                self._refuse_hooks(leaf)
                 accumulate(leaf, self._cotangent(total, create_graph), create_graph)
 
     def gradients(
-        self, x: Tensor, seed: Tensor, targets: Sequence[Tensor], retain: bool, create_graph: bool
-    ) -> list[Tensor | None]:
+        self, roots: Sequence[Tensor], seeds: Sequence[Tensor], targets: Sequence[Tensor],
+        retain: bool, create_graph: bool,
+    ) -> list[Tensor | None]:  # fmt: skip
         """``autograd.grad`` inside the graph."""
         nodes = [self.node_of(t) for t in targets]
-        found = self._vjp(self.node_of(x), self.node_of(seed), nodes, retain)
+        for t in targets:
+            self._refuse_hooks(t)
+        found = self._vjp(roots, seeds, nodes, retain)
         return [None if g is None else self._cotangent(g, create_graph) for g in found]
 
-    def _vjp(self, root: Node, seed: Node, wrt: list[Node], retain: bool) -> list[Node | None]:
-        if root in self.freed:
+    @staticmethod
+    def _refuse_hooks(x: Tensor) -> None:
+        if getattr(x, "_hooks", None):
+            raise TraceError(
+                f"{user_origin()}: a hook is registered on a tensor of {x._type}, and backward "
+                "inside a compiled function calls no hooks; remove it, or call backward outside"
+            )
+
+    def retain_grad(self, x: Tensor) -> None:
+        """Let later backward passes keep the gradient of a tensor that is no leaf."""
+        if x.is_leaf:
+            return
+        if x._array is not None:
+            raise TraceError(
+                f"{user_origin()}: retain_grad() inside a compiled function on a tensor computed "
+                "outside; call it outside"
+            )
+        self._retained[id(x)] = x
+
+    def retains_grad(self, x: Tensor) -> bool:
+        """Whether ``retain_grad`` was called on a tensor."""
+        return id(x) in self._retained
+
+    def detach_in_place(self, x: Tensor) -> None:
+        """Make a tensor of this trace a leaf without a gradient; refuse one from outside."""
+        if x._array is not None:
+            if x.requires_grad:
+                raise TraceError(
+                    f"{user_origin()}: detach_() inside a compiled function on a tensor from "
+                    "outside; use detach()"
+                )
+            return
+        self._values[id(x._storage)] = self.graph.add(ops.detach, [self.node_of(x)], label=0)
+        x._tape, x._requires = None, False
+
+    def _vjp(
+        self, roots: Sequence[Tensor], seeds: Sequence[Tensor], wrt: list[Node], retain: bool
+    ) -> list[Node | None]:
+        nodes = [self.node_of(x) for x in roots]
+        if not self.freed.isdisjoint(nodes):
             raise RuntimeError(
                 "Trying to backward through the graph a second time (or directly access saved "
                 "tensors after they have already been freed). Specify retain_graph=True if you "
                 "need to backward through the graph a second time."
             )
         self.graph.origin = user_origin("backward")
-        found = vjp(self.graph, [root], [seed], wrt)
+        found = vjp(self.graph, nodes, [self.node_of(g) for g in seeds], wrt)
         if not retain:
-            self.freed.add(root)
+            self.freed.update(nodes)
         return found
 
     def _cotangent(self, node: Node, create_graph: bool) -> Tensor:

@@ -57,6 +57,7 @@ from tinytorch.ir.ops.indexing import (
     take,
 )  # fmt: skip
 from tinytorch.ir.ops.movement import (
+    barrier,
     broadcast_to,
     cat,
     flip,
@@ -73,7 +74,7 @@ from tinytorch.ir.ops.reduction import argmax, argmin, max_, min_, sum_
 from tinytorch.ir.ops.scan import cumargmax, cumargmin, cumsum, logcumsumexp, recurrence
 from tinytorch.ir.ops.selection import cast, detach, require_nonzero, require_range, where
 from tinytorch.ir.ops.source import extent, full, input_, iota
-from tinytorch.ir.ops.structure import call, get, tuple_
+from tinytorch.ir.ops.structure import call, custom, get, tuple_
 from tinytorch.ir.ops.transcendental import (
     acos,
     acosh,
@@ -96,15 +97,15 @@ from tinytorch.ir.ops.transcendental import (
 
 __all__ = [
     "TABLE", "abs_", "acos", "acosh", "add", "argmax", "argmin", "argsort", "asin", "asinh",
-    "atan", "atan2", "atanh", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
-    "broadcast_to", "call", "cast", "cat", "ceil", "copysign", "cos", "cosh", "cumargmax",
-    "cumargmin", "cumsum", "detach", "div", "eq", "erf", "erfc", "erfinv", "exp", "exp2",
-    "expm1", "extent", "flip", "floor", "floor_divide", "fmod", "full", "gather", "ge", "get", "gt",
-    "hypot", "input_", "inverse", "iota", "isnan", "le", "log", "log10", "log1p", "log2",
-    "logcumsumexp", "logical_not", "lt", "matmul", "max_", "maximum", "min_", "minimum", "mul",
-    "ne", "neg", "pad", "permute", "pow_", "put_add", "random_bits", "recurrence", "relu",
-    "remainder", "require_nonzero", "require_range", "reshape", "round_", "rsqrt",
-    "scatter_add", "scatter_max", "scatter_min", "scatter_prod", "shift_left", "shift_right",
-    "sigmoid", "sign", "sin", "sinh", "slice_", "sqrt", "sub", "sum_", "take", "tan", "tanh",
-    "trunc", "tuple_", "update_slice", "where",
+    "atan", "atan2", "atanh", "barrier", "bitwise_and", "bitwise_not", "bitwise_or",
+    "bitwise_xor", "broadcast_to", "call", "cast", "cat", "ceil", "copysign", "cos", "cosh",
+    "cumargmax", "cumargmin", "cumsum", "custom", "detach", "div", "eq", "erf", "erfc", "erfinv",
+    "exp", "exp2", "expm1", "extent", "flip", "floor", "floor_divide", "fmod", "full", "gather",
+    "ge", "get", "gt", "hypot", "input_", "inverse", "iota", "isnan", "le", "log", "log10",
+    "log1p", "log2", "logcumsumexp", "logical_not", "lt", "matmul", "max_", "maximum", "min_",
+    "minimum", "mul", "ne", "neg", "pad", "permute", "pow_", "put_add", "random_bits",
+    "recurrence", "relu", "remainder", "require_nonzero", "require_range", "reshape", "round_",
+    "rsqrt", "scatter_add", "scatter_max", "scatter_min", "scatter_prod", "shift_left",
+    "shift_right", "sigmoid", "sign", "sin", "sinh", "slice_", "sqrt", "sub", "sum_", "take",
+    "tan", "tanh", "trunc", "tuple_", "update_slice", "where",
 ]  # fmt: skip

@@ -216,3 +216,14 @@ cat = linear(
     infer=_cat_type, eager=lambda *xs, axis: np.concatenate(xs, axis),
     transpose=_uncat, operands=None,
 )  # fmt: skip
+
+# --------------------------------------------------------------------- barrier
+
+barrier: Op = linear(
+    "barrier", "movement",
+    "The value itself, as one that no pass merges with it: what is computed from it is computed "
+    "again. ``label`` tells one barrier from another.",
+    infer=lambda types, attrs: types[0],
+    eager=lambda x, label: x,
+    transpose=lambda g, x, label: (g,),
+)  # fmt: skip

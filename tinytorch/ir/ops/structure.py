@@ -39,3 +39,27 @@ call = opaque(
     "The outputs of a sub-graph on these operands; passes recurse into the attribute.",
     infer=_call_type, eager=lambda *xs, graph: graph.run(xs),
 )  # fmt: skip
+
+
+def _custom_type(types: tuple[Any, ...], attrs: Attrs) -> TupleType:
+    count, backward = attrs["results"], attrs["backward"]
+    results, rest = tuple(types[:count]), tuple(types[count + attrs["primals"] :])
+    flowing = tuple(t for t in results if t.dtype.is_floating_point)
+    expected = tuple(n.type for n in backward.inputs)
+    if expected != (*results, *flowing, *rest):
+        raise fail("custom", f"the backward takes {', '.join(map(str, expected))}", *types)
+    for index, out in zip(attrs["wrt"], backward.outputs, strict=True):
+        if out.type != types[count + index]:
+            raise fail("custom", f"cotangent {index} is a {out.type}", *types)
+    return TupleType(results)
+
+
+custom = opaque(
+    "custom", "structure",
+    "The first ``results`` operands, with a derivative of its own with respect to the ``primals`` "
+    "ones after them: ``backward`` takes the results, a cotangent of each floating one and the "
+    "remaining operands, and gives a cotangent for each primal listed in ``wrt``. With "
+    "``refusal`` the derivative is an error with this text.",
+    infer=_custom_type,
+    eager=lambda *xs, results, primals, backward, wrt, refusal: tuple(xs[:results]),
+)  # fmt: skip

@@ -6,14 +6,18 @@ differentiated again. One sweep each, no recursion: a chain of any depth will do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, Proxy
 from tinytorch.ir.types import TensorType, TupleType
 from tinytorch.passes.graph.rebuild import inline
+
+Visit: TypeAlias = Callable[[Node, Any], tuple[Any, Sequence[Any] | None]]
+"""Given a node and its whole cotangent, says the cotangent to go on with, and the operands'
+cotangents where they are not those of the op's rule."""
 
 
 def _dependents(graph: Graph, sources: Sequence[Node]) -> set[Node]:
@@ -29,8 +33,9 @@ def _dependents(graph: Graph, sources: Sequence[Node]) -> set[Node]:
 
 
 def vjp(
-    graph: Graph, outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node]
-) -> list[Node | None]:
+    graph: Graph, outputs: Sequence[Node], cotangents: Sequence[Node], wrt: Sequence[Node],
+    visit: Visit | None = None,
+) -> list[Node | None]:  # fmt: skip
     """Add the nodes of the vector-Jacobian product; return a cotangent for each ``wrt`` node.
 
     ``cotangents[i]`` has the type of ``outputs[i]``. The result is None where the outputs do not
@@ -49,7 +54,13 @@ def vjp(
             continue
         origins = graph.origins.get(node, ())
         graph.origin = replace(origins[0], phase="backward") if origins else previous
-        for source, cotangent in zip(node.inputs, _pull(graph, node, g), strict=True):
+        pulled: Sequence[Any] | None = None
+        if visit is not None:
+            g, pulled = visit(node, g)
+            gathered.sums[node] = g
+        if pulled is None:
+            pulled = _pull(graph, node, g)
+        for source, cotangent in zip(node.inputs, pulled, strict=True):
             if cotangent is not None and source in relevant:
                 gathered.add(source, cotangent)
     graph.origin = previous
@@ -100,6 +111,8 @@ def _pull(graph: Graph, node: Node, g: Any) -> Sequence[Any]:
         return [g.get(i) for i in range(len(node.inputs))]
     if name == "call":
         return _pull_call(graph, node, g)
+    if name == "custom":
+        return _pull_custom(graph, node, g)
     if node.op.vjp is None or not node.type.dtype.is_floating_point:
         return [None] * len(node.inputs)
     xs = [Proxy(graph, n) for n in node.inputs]
@@ -171,6 +184,8 @@ def _push(graph: Graph, node: Node, tangents: list[Any]) -> Any:
         return {i: t for i, t in enumerate(tangents) if t is not None}
     if name == "call":
         return _push_call(graph, node, tangents)
+    if name == "custom":
+        return _push_custom(graph, node, tangents)
     if isinstance(node.type, TupleType) or node.op.jvp is None:
         return None
     if not node.type.dtype.is_floating_point:
@@ -196,3 +211,55 @@ def _push_call(graph: Graph, node: Node, tangents: list[Any]) -> dict[int, Proxy
         index: Proxy(graph, graph.add(ops.get, [call], index=position))
         for position, index in enumerate(kept)
     }
+
+
+# -------------------------------------------------------- derivatives by users
+
+
+def _custom_backward(graph: Graph, node: Node, cotangents: Sequence[Node]) -> list[Node]:
+    """Expand a custom op's backward; one cotangent for each of its inputs in ``wrt``."""
+    if node.attrs["refusal"]:
+        raise RuntimeError(node.attrs["refusal"])
+    count = node.attrs["results"]
+    rest = node.inputs[count + node.attrs["primals"] :]
+    results = [graph.add(ops.get, [node], index=i) for i in range(count)]
+    return inline(graph, node.attrs["backward"], [*results, *cotangents, *rest])
+
+
+def _flowing(node: Node) -> list[int]:
+    """Positions of a custom op's floating results."""
+    types = node.type.items
+    return [i for i, t in enumerate(types) if differentiable(t)]
+
+
+def _pull_custom(graph: Graph, node: Node, g: dict[int, Proxy]) -> list[Any]:
+    seeds = [
+        g[i].node if i in g else _zero(graph, node.type.items[i]) for i in _flowing(node)
+    ]
+    found = _custom_backward(graph, node, seeds)
+    result: list[Any] = [None] * len(node.inputs)
+    for index, cotangent in zip(node.attrs["wrt"], found, strict=True):
+        result[node.attrs["results"] + index] = Proxy(graph, cotangent)
+    return result
+
+
+def _push_custom(graph: Graph, node: Node, tangents: list[Any]) -> dict[int, Proxy] | None:
+    """Tangents by the transpose of the backward, which is linear in the cotangents."""
+    flowing = _flowing(node)
+    seeds = [
+        graph.add_distinct(ops.detach, [_zero(graph, node.type.items[i])], label=0)
+        for i in flowing
+    ]
+    found = _custom_backward(graph, node, seeds)
+    first = node.attrs["results"]
+    pairs = [
+        (cotangent, tangents[first + index].node)
+        for index, cotangent in zip(node.attrs["wrt"], found, strict=True)
+        if tangents[first + index] is not None
+    ]
+    pulled = vjp(graph, [c for c, _ in pairs], [t for _, t in pairs], seeds)
+    return {i: Proxy(graph, t) for i, t in zip(flowing, pulled, strict=True) if t is not None}
+
+
+def _zero(graph: Graph, type: TensorType) -> Node:
+    return graph.constant(0, type.shape, type.dtype)

@@ -53,8 +53,11 @@ def inline(target: Graph, sub: Graph, operands: Sequence[Node]) -> list[Node]:
 
 
 def expand_calls(graph: Graph) -> Graph:
-    """Return the graph with every ``call`` replaced by the nodes of its sub-graph."""
-    if not any(n.op.name == "call" for n in graph):
+    """Return the graph with every ``call`` replaced by the nodes of its sub-graph.
+
+    A ``custom`` op gives way to its results: its derivative has been taken before.
+    """
+    if not any(n.op.name in ("call", "custom") for n in graph):
         return graph
     items: dict[Any, list[Node]] = {}
 
@@ -63,6 +66,9 @@ def expand_calls(graph: Graph) -> Graph:
             outputs = inline(target, expand_calls(node.attrs["graph"]), operands)
             items[node] = outputs
             return outputs[0] if outputs else None
+        if node.op.name == "custom":
+            items[node] = operands[: node.attrs["results"]]
+            return operands[0]
         if node.op.name == "get" and node.inputs[0] in items:
             return items[node.inputs[0]][node.attrs["index"]]
         return None

@@ -13,7 +13,7 @@ from tinytorch.ir.index import Index, constant, delinearize, linearize
 
 Indices: TypeAlias = tuple[Index, ...]
 
-PURE_VIEWS = frozenset({"reshape", "broadcast_to", "permute", "slice", "flip"})
+PURE_VIEWS = frozenset({"reshape", "broadcast_to", "permute", "slice", "flip", "barrier"})
 """Movement ops that read exactly one element of one operand, always."""
 GUARDED_VIEWS = frozenset({"pad", "cat", "update_slice"})
 """Movement ops that read one operand or another (or zero), by index."""
@@ -45,6 +45,8 @@ def map_view(node: Node, indices: Indices) -> Indices:
     """Indices into a pure view's operand, from indices into its result."""
     source = node.inputs[0].type.shape
     name = node.op.name
+    if name == "barrier":
+        return indices
     if name == "reshape":
         return delinearize(linearize(indices, node.type.shape), source)
     if name == "broadcast_to":
@@ -99,6 +101,6 @@ def bases_of(operands: Iterable[Node], kept: AbstractSet[Node] = frozenset()) ->
 
 def storage_of(node: Node) -> Node:
     """The node whose buffer holds this one's elements in the same order."""
-    while node.op is ops.reshape:
+    while node.op in (ops.reshape, ops.barrier):
         node = node.inputs[0]
     return node

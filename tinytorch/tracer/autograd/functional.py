@@ -1,0 +1,1 @@
+"""``autograd.functional``: Jacobians, Hessians and products with them, of plain functions."""

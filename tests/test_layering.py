@@ -20,8 +20,8 @@ FLOORS = (
     {"passes", "codegen", "runtime"},
     {"compiler"},
     {"tracer"},
-    {"nn", "data", "autograd", "func", "utils"},
-    {"optim"},  # averages of a model are a module
+    {"nn", "data", "autograd", "func", "saving"},
+    {"optim", "utils"},  # averages of a model are a module; utils hands on data
     {"face"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -19,6 +19,7 @@ from tinytorch.tracer.factories import (
     Generator, arange, as_tensor, empty, eye, from_numpy, full, full_like, manual_seed, ones,
     ones_like, rand, rand_like, randint, randn, randn_like, randperm, tensor, zeros, zeros_like,
 )  # fmt: skip
+from tinytorch.tracer.factories import get_rng_state, initial_seed, seed, set_rng_state
 from tinytorch.tracer.functions import *
 from tinytorch.tracer.limits import can_cast, finfo, iinfo, promote_types, result_type
 from tinytorch.tracer.shapes import (
@@ -31,5 +32,6 @@ from tinytorch.tracer.mode import (
     no_grad, set_default_dtype, set_grad_enabled,
 )  # fmt: skip
 from tinytorch.tracer.views import Size
+from tinytorch.saving import load, save
 
 __version__ = "0.1.0"

@@ -35,5 +35,9 @@ class CompileError(TinyTorchError, RuntimeError):
     """Emitted source could not be turned into machine code."""
 
 
+class FileFormatError(TinyTorchError, RuntimeError, ValueError):
+    """A file is damaged, truncated or not of the format that was asked for; nothing was loaded."""
+
+
 class CacheWarning(UserWarning):
     """A cache entry or folder could not be used; the program was compiled again."""

@@ -14,6 +14,7 @@ from tinytorch.nn.activation import (
     Softplus,
     Tanh,
 )  # fmt: skip
+from tinytorch.nn.cell import GRUCell, LSTMCell, RNNCell
 from tinytorch.nn.collection import ParameterDict, ParameterList
 from tinytorch.nn.container import ModuleDict, ModuleList, Sequential
 from tinytorch.nn.layer import Dropout, Embedding, Flatten, Identity, LayerNorm, Linear
@@ -29,11 +30,13 @@ from tinytorch.nn.loss import (
 )  # fmt: skip
 from tinytorch.nn.module import Module
 from tinytorch.nn.parameter import Parameter
+from tinytorch.nn.recurrent import GRU, LSTM, RNN, RNNBase
 
 __all__ = [
     "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "Dropout", "ELU", "Embedding",
-    "Flatten", "GELU", "HuberLoss", "Identity", "L1Loss", "LayerNorm", "LeakyReLU", "Linear",
-    "LogSigmoid", "LogSoftmax", "MSELoss", "Module", "ModuleDict", "ModuleList", "NLLLoss",
-    "Parameter", "ParameterDict", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid",
-    "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "functional", "init",
+    "Flatten", "GELU", "GRU", "GRUCell", "HuberLoss", "Identity", "L1Loss", "LSTM", "LSTMCell",
+    "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "Module",
+    "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ParameterDict", "ParameterList", "RNN",
+    "RNNBase", "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid", "SmoothL1Loss", "Softmax",
+    "Softplus", "Tanh", "functional", "init",
 ]  # fmt: skip

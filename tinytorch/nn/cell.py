@@ -80,7 +80,8 @@ class RNNCellBase(Module):
             )
         if given.shape[1] != size:
             raise RuntimeError(
-                f"hidden{number} has inconsistent hidden_size: got {given.shape[1]}, expected {size}"
+                f"hidden{number} has inconsistent hidden_size: got {given.shape[1]}, expected "
+                f"{size}"
             )
         return given
 

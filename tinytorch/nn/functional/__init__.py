@@ -32,10 +32,12 @@ from tinytorch.nn.functional.loss import (
     mse_loss,
     smooth_l1_loss,
 )  # fmt: skip
+from tinytorch.nn.functional.multihead import multi_head_attention_forward
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout", "elu",
     "embedding", "gelu", "huber_loss", "l1_loss", "layer_norm", "leaky_relu", "linear",
-    "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "one_hot", "relu", "sigmoid", "silu",
+    "log_softmax", "logsigmoid", "mse_loss",
+    "multi_head_attention_forward", "nll_loss", "one_hot", "relu", "sigmoid", "silu",
     "smooth_l1_loss", "softmax", "softplus", "tanh",
 ]  # fmt: skip

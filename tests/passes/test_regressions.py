@@ -16,6 +16,13 @@ GRAPHS = {
       %2: f64[3,2] = add(%0, %1)
       return %2
     }""",
+    "a group whose one value its reader computes again": """graph f(%x: f64[2,2,3], %y: f64[2,3]) {
+      %0: f64[2,3] = add(%y, %y)
+      %1: f64[2,1,3] = reshape(%0, shape=[2,1,3])
+      %2: f64[2,2,3] = broadcast_to(%1, shape=[2,2,3])
+      %3: f64[2,2,3] = add(%x, %2)
+      return %3
+    }""",
     "a replaced block inside a replaced block": """
       graph f(%x: f64[8,8], %a: f64[3,1], %b: f64[2,1]) {
       %0: f64[8,8] = update_slice(%x, %a, starts=[2,1], steps=[2,1])

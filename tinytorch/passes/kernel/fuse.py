@@ -343,6 +343,8 @@ class _Fusion:
         self.recomputed |= again
         groups = []
         for group in self.groups.values():
+            if not any(node in stored or node.op.effect for node in group.members):
+                continue  # all that others read of it, they compute again
             group.members = self._ordered(group.members)
             if group.plan is None:
                 group.plan = make_plan(group.members, self.required)

@@ -10,8 +10,8 @@ import numpy as np
 from tinytorch.data.dataset import batch_cutter
 from tinytorch.data.sampler import BatchSampler, RandomSampler, SequentialSampler
 from tinytorch.errors import TraceError
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import Generator, as_tensor, tensor
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.shapes import stack
 from tinytorch.tracer.tensor import Tensor

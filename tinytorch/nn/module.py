@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from tinytorch.nn.state import Stateful
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.compiled import compile as compiled
 from tinytorch.tracer.factories import check_device
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import touch
@@ -65,7 +65,7 @@ class Module(Stateful):
         for arg in args:
             if isinstance(arg, Tensor):
                 dtype = arg.dtype
-            elif isinstance(arg, types.DType):
+            elif isinstance(arg, types.dtype):
                 dtype = arg
             elif not isinstance(arg, bool):
                 device = arg

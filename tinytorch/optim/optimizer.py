@@ -16,8 +16,8 @@ from typing import Any
 from tinytorch.errors import TraceError
 from tinytorch.optim.checkpoint import match_groups, match_state, pack
 from tinytorch.optim.settings import check_ways
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import full, zeros_like
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.mode import enable_grad, mode, no_grad, user_origin
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import Tracked, TrackedDict, TrackedList, touch

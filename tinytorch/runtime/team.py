@@ -146,3 +146,5 @@ def set_num_threads(threads: int) -> None:
 def get_num_threads() -> int:
     """How many threads a compiled call may use."""
     return _threads or _default_threads()
+
+__all__ = ["get_num_threads", "set_num_threads"]

@@ -142,3 +142,5 @@ def _lines(traced: Traced) -> dict[tuple[str, int], str]:
             line = graph.origin_of(graph.outputs[result.index])
             found["grads", position[id(tensor)]] = line
     return found
+
+__all__ = ["compare"]

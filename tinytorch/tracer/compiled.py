@@ -283,3 +283,5 @@ def run_subgraph(graph: Graph, values: Sequence[np.ndarray]) -> tuple[np.ndarray
 
 
 tape.set_call_runner(run_subgraph)
+
+__all__ = ["compile"]

@@ -375,3 +375,10 @@ def check_device(device: Any) -> None:
     """Accept the CPU; raise RuntimeError for a device that tensors cannot live on."""
     if device is not None and str(device).split(":")[0] != "cpu":
         raise RuntimeError(f"device {str(device)!r} is not available: tensors live on 'cpu'")
+
+__all__ = [
+    "Generator", "arange", "as_tensor", "empty", "eye", "from_numpy", "full", "full_like",
+    "get_rng_state", "initial_seed", "manual_seed", "ones", "ones_like", "rand", "rand_like",
+    "randint", "randn", "randn_like", "randperm", "seed", "set_rng_state", "tensor", "zeros",
+    "zeros_like",
+]  # fmt: skip

@@ -329,4 +329,4 @@ def __deepcopy__(self: Tensor, memo: Any) -> Tensor:  # noqa: N807
 
 _bind()
 
-__all__ = ["Tensor", "types"]
+__all__ = ["Tensor"]

@@ -174,3 +174,8 @@ def user_origin(phase: str = "forward") -> Origin | None:
 def is_own_file(file: str) -> bool:
     """Whether a source file belongs to tinytorch itself."""
     return file.startswith(_PACKAGE)
+
+__all__ = [
+    "enable_grad", "get_default_dtype", "inference_mode", "is_grad_enabled",
+    "is_inference_mode_enabled", "no_grad", "set_default_dtype", "set_grad_enabled",
+]  # fmt: skip

@@ -217,3 +217,8 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
 def flip(input: Tensor, dims: Any) -> Tensor:
     """A copy reversed along axes."""
     return ops.flip(input, axes=axes_of(dims, input.ndim))
+
+__all__ = [
+    "broadcast_to", "cat", "clone", "flatten", "flip", "permute", "reshape", "squeeze", "stack",
+    "transpose", "unsqueeze",
+]  # fmt: skip

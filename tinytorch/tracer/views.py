@@ -56,3 +56,5 @@ def write_back(value: Any, chain: Sequence[tuple[Op, Any]], new: Any) -> Any:
                 "operation."
             )
     return new
+
+__all__ = ["Size"]

@@ -11,10 +11,10 @@ from typing import Any
 
 from tinytorch.nn.functional.activation import log_softmax
 from tinytorch.nn.functional.loss import check_reduction
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.functions.gathering import in_range
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 

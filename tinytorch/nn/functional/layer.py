@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer import functions as tensor_functions
 from tinytorch.tracer.factories import rand
 from tinytorch.tracer.functions import amax, elementwise, gathering, index_select, where
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 

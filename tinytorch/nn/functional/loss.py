@@ -6,9 +6,9 @@ import warnings
 from typing import Any
 
 from tinytorch.nn.functional.activation import stable_softplus
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.functions import elementwise, logical_not, where
 from tinytorch.tracer.functions.gathering import in_range
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 

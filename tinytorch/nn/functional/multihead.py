@@ -11,10 +11,10 @@ from typing import Any
 
 from tinytorch.nn.functional.activation import softmax
 from tinytorch.nn.functional.layer import dropout, linear
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange, full, zeros
 from tinytorch.tracer.functions import bmm, where
 from tinytorch.tracer.functions.elementwise import logical_not
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import cat
 from tinytorch.tracer.tensor import Tensor
 

@@ -28,7 +28,7 @@ def additive_mask(
     """
     if mask is None:
         return None
-    if mask.dtype is not types.bool_ and not mask.dtype.is_floating_point:
+    if mask.dtype is not types.bool and not mask.dtype.is_floating_point:
         raise AssertionError(f"only bool and floating types of {name} are supported")
     if other is not None and other.dtype is not mask.dtype:
         warnings.warn(
@@ -36,7 +36,7 @@ def additive_mask(
             "instead.",
             stacklevel=3,
         )
-    if mask.dtype is not types.bool_:
+    if mask.dtype is not types.bool:
         return mask
     return where(mask, full((), -math.inf, dtype=dtype), full((), 0.0, dtype=dtype))
 

@@ -32,7 +32,7 @@ ALSO = {
 }  # fmt: skip
 NUMBA_CORE = {"tinytorch.runtime.jit"}
 NUMBA = NUMBA_CORE | {"tinytorch.runtime.intrinsics"}
-OPTIONAL = {"torch", "jax", "matplotlib", "sklearn", "tqdm"}
+OPTIONAL = {"torch", "jax", "matplotlib", "ml_dtypes", "sklearn", "tqdm"}
 
 
 def module_of(path: Path) -> str:

@@ -11,8 +11,19 @@ import numpy as np
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Proxy
 from tinytorch.ir.program import Program
+from tinytorch.ir.storage import stored
 from tinytorch.ir.target import Target
-from tinytorch.ir.types import TensorType, bool_, float32, from_numpy_dtype, int64
+from tinytorch.ir.types import (
+    BY_NAME,
+    TensorType,
+    bfloat16,
+    bool_,
+    float32,
+    from_numpy_dtype,
+    int32,
+    int64,
+    uint8,
+)  # fmt: skip
 from tinytorch.passes.base import PassManager
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.passes.pipeline import lower_program, optimize
@@ -148,6 +159,24 @@ def half_precision() -> Case:
     b = Builder()
     x, y = b.normal(4, 40, dtype="float16"), b.normal(40, dtype="float16")
     return b.case(x * y, ops.sum_(x, axes=(1,)), ops.cast(x, dtype=float32), tolerance=4e-3)
+
+
+@case
+def brain_floats() -> Case:
+    b = Builder()
+    x, y = (ops.cast(b.normal(*s), dtype=bfloat16) for s in ((4, 40), (40,)))
+    z = b.give(stored(np.array([1.5, np.nan, np.inf, -np.inf, 3.3e38, -0.0, 1e-40]), bfloat16))
+    return b.case(
+        x * y, ops.sum_(x, axes=(1,)), ops.max_(x, axes=(0,)), ops.exp(z), z + z,
+        ops.cast(x, dtype=float32), tolerance=1e-6,
+    )  # fmt: skip
+
+
+@case
+def floats_to_integers() -> Case:
+    b = Builder()
+    x = b.give(np.array([1.9, -1.9, 300.7, -1.0, np.nan, np.inf, -np.inf, 3e9, 1e19], np.float32))
+    return b.case(*(ops.cast(x, dtype=d) for d in (int64, int32, BY_NAME["int8"], uint8)))
 
 
 @case

@@ -18,6 +18,8 @@ from cuda_cases import CASES, Case
 from tinytorch.codegen.cuda import emit_program
 from tinytorch.ir.interpret import interpret
 from tinytorch.ir.program import Program
+from tinytorch.ir.storage import numbers
+from tinytorch.ir.types import bfloat16
 
 
 class Shim:
@@ -39,6 +41,11 @@ def define(text: str, simulated: bool) -> dict[str, Any]:
     return names
 
 
+def _plain(array: np.ndarray) -> np.ndarray:
+    """bfloat16 as the device has it: bits."""
+    return array.view(np.uint16) if array.dtype == bfloat16.numpy else array
+
+
 def launch(program: Program, arrays: list[np.ndarray], threads: int | None) -> dict[int, Any]:
     """Run a program on the device; return the caller's buffers by slot, as numpy arrays."""
     from numba import config, cuda
@@ -52,7 +59,7 @@ def launch(program: Program, arrays: list[np.ndarray], threads: int | None) -> d
             value = given.get(slot.id, blank)
             if value is None:
                 value = np.full(slot.size, 77, slot.dtype.numpy)
-            buffers[slot.id] = cuda.to_device(np.array(value).reshape(-1))
+            buffers[slot.id] = cuda.to_device(_plain(np.array(value)).reshape(-1))
     garbage = np.full(max(1, names["ARENA_BYTES"]), 0xAB, np.uint8)
     with np.errstate(all="ignore"):
         names["run"](*buffers.values(), cuda.to_device(garbage))
@@ -73,6 +80,8 @@ def check(case: Case, threads: int | None) -> None:
     pairs += [(slot, new) for (_, slot), new in zip(program.updates, updates, strict=True)]
     for number, (slot, expected) in enumerate(pairs):
         got, wanted = found[slot], np.asarray(expected).reshape(-1)
+        if wanted.dtype == bfloat16.numpy:
+            got, wanted = numbers(got.view(wanted.dtype)), numbers(wanted)
         assert got.dtype == wanted.dtype, f"value {number}: {got.dtype}"
         if wanted.dtype.kind == "f":
             np.testing.assert_allclose(

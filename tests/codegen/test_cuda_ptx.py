@@ -22,8 +22,11 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
 ]
 
-NAMES = ("softmax_with_ends", "positions", "scatter_elements", "half_precision", "random_words",
-         "bools", "every_integer_function", "library_products")  # fmt: skip
+NAMES = (
+    "softmax_with_ends", "positions", "scatter_elements", "half_precision", "brain_floats",
+    "floats_to_integers", "every_function_of_analysis", "random_words", "bools",
+    "every_integer_function", "library_products",
+)  # fmt: skip
 
 
 def assembled(source: Source, numbers: int, cc: tuple[int, int], patch: Any) -> str:
@@ -35,7 +38,7 @@ def assembled(source: Source, numbers: int, cc: tuple[int, int], patch: Any) -> 
     device = SimpleNamespace(compute_capability=cc)
     patch.setattr("numba.cuda.dispatcher.get_current_device", lambda: device)
     types = numba_cuda.types
-    dtypes = [d.numpy for d in (*source.buffers, *(d for d, _ in source.scratch))]
+    dtypes = [np.dtype(d.storage) for d in (*source.buffers, *(d for d, _ in source.scratch))]
     kinds = [types.boolean if d.kind == "b" else getattr(types, d.name) for d in dtypes]
     signature = tuple(k[::1] for k in kinds) + (types.int64,) * numbers
     names = define(source.text, simulated=False)

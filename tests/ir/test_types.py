@@ -12,23 +12,24 @@ from tinytorch.ir import types as T
 from tinytorch.ir.extent import Dim, Extent
 from tinytorch.ir.types import TensorType, broadcast_shapes, promote, result_type
 
-# torch.promote_types, row by column: b=bool, then u8 i8 i16 i32 i64 f16 f32 f64.
-ORDER = ("bool", "u8", "i8", "i16", "i32", "i64", "f16", "f32", "f64")
+# torch.promote_types, row by column.
+ORDER = ("bool", "u8", "i8", "i16", "i32", "i64", "f16", "bf16", "f32", "f64")
 PROMOTION = """
-bool u8  i8  i16 i32 i64 f16 f32 f64
-u8   u8  i16 i16 i32 i64 f16 f32 f64
-i8   i16 i8  i16 i32 i64 f16 f32 f64
-i16  i16 i16 i16 i32 i64 f16 f32 f64
-i32  i32 i32 i32 i32 i64 f16 f32 f64
-i64  i64 i64 i64 i64 i64 f16 f32 f64
-f16  f16 f16 f16 f16 f16 f16 f32 f64
-f32  f32 f32 f32 f32 f32 f32 f32 f64
-f64  f64 f64 f64 f64 f64 f64 f64 f64
+bool u8   i8   i16  i32  i64  f16  bf16 f32 f64
+u8   u8   i16  i16  i32  i64  f16  bf16 f32 f64
+i8   i16  i8   i16  i32  i64  f16  bf16 f32 f64
+i16  i16  i16  i16  i32  i64  f16  bf16 f32 f64
+i32  i32  i32  i32  i32  i64  f16  bf16 f32 f64
+i64  i64  i64  i64  i64  i64  f16  bf16 f32 f64
+f16  f16  f16  f16  f16  f16  f16  f32  f32 f64
+bf16 bf16 bf16 bf16 bf16 bf16 f32  bf16 f32 f64
+f32  f32  f32  f32  f32  f32  f32  f32  f32 f64
+f64  f64  f64  f64  f64  f64  f64  f64  f64 f64
 """
 TABLE = [row.split() for row in PROMOTION.strip().split("\n")]
 
 
-@pytest.mark.parametrize(("i", "j"), list(itertools.product(range(9), repeat=2)))
+@pytest.mark.parametrize(("i", "j"), list(itertools.product(range(10), repeat=2)))
 def test_promotion_table(i, j):
     a, b = T.BY_SHORT[ORDER[i]], T.BY_SHORT[ORDER[j]]
     assert promote(a, b).short == TABLE[i][j]

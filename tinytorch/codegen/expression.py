@@ -18,7 +18,8 @@ from tinytorch.ir.kernel import (
     Load,
     Var,
 )  # fmt: skip
-from tinytorch.ir.types import DType
+from tinytorch.ir.storage import rounded
+from tinytorch.ir.types import DType, float32
 
 _CALL = re.compile(r"\b([a-z_][a-z_0-9]*)\(")
 _BUILTIN = {"abs", "min", "max", "bool", "int", "range"}
@@ -72,6 +73,8 @@ class ExpressionPrinter:
         """A typed constant."""
         if dtype.kind == "b":
             return str(bool(value))
+        if dtype.is_half:
+            value = rounded(value, dtype)
         if dtype.kind == "i" and dtype.bits == 64:
             return str(int(value))
         if dtype.kind == "f" and math.isfinite(value):
@@ -120,7 +123,29 @@ class ExpressionPrinter:
         if expr.dtype.kind == "b":
             zero = self.constant(0, expr.arg.dtype)
             return f"({inner}) != {zero}"
+        if expr.dtype.is_half:
+            return self._rounded(expr, inner)
+        if expr.dtype.kind == "i" and expr.arg.dtype.kind == "f":
+            return self._whole(expr, inner)
         return f"np.{expr.dtype.compute}({inner})"
+
+    def _rounded(self, expr: Cast, inner: str) -> str:
+        """A value as a half holds it, in float32."""
+        if expr.arg.dtype.compute != "float32":
+            inner = f"np.float32({inner})"
+        name = f"round_{expr.dtype.name}"
+        return f"{self.call(name, float32)}({inner})"
+
+    def _whole(self, expr: Cast, inner: str) -> str:
+        """A float as an integer: cut, kept inside int64 or int32, then wrapped."""
+        name = "to_int64" if expr.dtype.bits == 64 else "to_int32"
+        inner = f"{self.call(name, expr.arg.dtype)}({inner})"
+        return inner if expr.dtype.name == name[3:] else f"np.{expr.dtype.compute}({inner})"
+
+    def call(self, name: str, dtype: DType) -> str:
+        """Note that the text calls a function on operands of a dtype; return its name there."""
+        self.functions.add(name)
+        return name
 
     def _guard(self, expr: Guard) -> str:
         tests = []

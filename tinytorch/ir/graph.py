@@ -20,9 +20,10 @@ import numpy as np
 
 from tinytorch.ir import ops
 from tinytorch.ir.op import Attrs, Op
-from tinytorch.ir.operators import Operators, matched, needs_matching
+from tinytorch.ir.operators import Operators, beside_a_number, matched, needs_matching
 from tinytorch.ir.origin import Origin
-from tinytorch.ir.types import DType, TensorType, ValueType, float32
+from tinytorch.ir.storage import run_rule
+from tinytorch.ir.types import DType, ValueType, float32
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -246,12 +247,8 @@ def evaluate(
     """Compute wanted nodes with numpy rules; ``known`` holds values to start from, and grows."""
     order = needed(wanted, known)
     for node in order:
-        result = node.op.eager(*(known[n] for n in node.inputs), **node.attrs)
-        if isinstance(node.type, TensorType):
-            result = np.asarray(result)
-            if result.dtype != node.type.dtype.numpy:
-                result = result.astype(node.type.dtype.numpy)
-        known[node] = result
+        operands = [known[n] for n in node.inputs]
+        known[node] = run_rule(node.op, operands, node.attrs, node.type)
     return known
 
 
@@ -272,6 +269,9 @@ class Proxy(Operators):
     def apply_op(self, op: Op, operands: Sequence[Any], attrs: Any) -> Proxy:
         """Add a node for the op; elementwise operands broadcast and promote."""
         if needs_matching(op):
+            wide = beside_a_number(op, operands)
+            if wide is not None:
+                return wide
             operands = matched(op, operands, self.graph.default_dtype)
         return Proxy(self.graph, self.graph.add(op, [x.node for x in operands], **attrs))
 

@@ -57,6 +57,10 @@ class Op:
     linear: bool = False
     """Linear in its first operand, so its VJP needs no saved value."""
     commutative: bool = False
+    moves: bool = False
+    """Elements of the result are elements of the operands, bit for bit."""
+    accumulates: bool = False
+    """Adds many elements up: halves are added in float32, and the sum rounded once."""
     effect: bool = False
     """Can fail at run time: never removed, even if its value is unused."""
     costly: int = 1

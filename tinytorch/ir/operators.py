@@ -19,6 +19,7 @@ from tinytorch.ir.types import (
     TensorType,
     bool_,
     broadcast_shapes,
+    float32,
     float64,
     int64,
     promote,
@@ -82,6 +83,28 @@ def matched(op: Op, operands: Sequence[Any], default: DType) -> list[Any]:
             operand = ops.broadcast_to(operand, shape=shape)
         out.append(operand)
     return out
+
+
+_IN_FLOAT32 = {"add", "sub", "mul", "div", "pow"}
+
+
+def beside_a_number(op: Op, operands: Sequence[Any]) -> Any:
+    """Apply arithmetic on a half and a number in float32, and round once; None for other operands.
+
+    The number itself is not rounded to a half, as in PyTorch: ``x * 65536`` need not overflow.
+    """
+    if op.name not in _IN_FLOAT32:
+        return None
+    strong = [x for x in operands if hasattr(x, "apply_op") and not x.type.weak]
+    if len(strong) == len(operands) or not strong:
+        return None
+    dtype = strong[0].type.dtype
+    if not dtype.is_half or any(x.type.dtype is not dtype for x in strong):
+        return None
+    moved = [
+        x.converted(float32) if hasattr(x, "apply_op") and not x.type.weak else x for x in operands
+    ]
+    return op(*moved).converted(dtype)
 
 
 def needs_matching(op: Op) -> bool:

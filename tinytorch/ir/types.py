@@ -31,8 +31,13 @@ class DType:
 
     @property
     def numpy(self) -> np.dtype:
-        """The numpy dtype of a stored element."""
-        return np.dtype(self.storage)
+        """The numpy dtype of a stored element; two opaque bytes for bfloat16."""
+        return _OPAQUE if self.name == "bfloat16" else np.dtype(self.storage)
+
+    @property
+    def is_half(self) -> bool:
+        """Whether elements are halves: computed in float32, rounded when stored."""
+        return self.storage != self.compute
 
     @property
     def itemsize(self) -> int:
@@ -48,6 +53,8 @@ class DType:
         return f"tinytorch.{self.name}"
 
 
+_OPAQUE = np.dtype("V2")
+
 bool_ = DType("bool", "bool", "b", 8, "bool", "bool", signed=False)
 uint8 = DType("uint8", "u8", "i", 8, "uint8", "uint8", signed=False)
 int8 = DType("int8", "i8", "i", 8, "int8", "int8")
@@ -55,10 +62,11 @@ int16 = DType("int16", "i16", "i", 16, "int16", "int16")
 int32 = DType("int32", "i32", "i", 32, "int32", "int32")
 int64 = DType("int64", "i64", "i", 64, "int64", "int64")
 float16 = DType("float16", "f16", "f", 16, "float16", "float32")
+bfloat16 = DType("bfloat16", "bf16", "f", 16, "uint16", "float32")
 float32 = DType("float32", "f32", "f", 32, "float32", "float32")
 float64 = DType("float64", "f64", "f", 64, "float64", "float64")
 
-DTYPES = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
+DTYPES = (bool_, uint8, int8, int16, int32, int64, float16, bfloat16, float32, float64)
 BY_NAME = {d.name: d for d in DTYPES}
 BY_SHORT = {d.short: d for d in DTYPES}
 _BY_NUMPY = {d.numpy: d for d in DTYPES}
@@ -67,7 +75,10 @@ _CATEGORY = {"b": 0, "i": 1, "f": 2}
 
 def from_numpy_dtype(dtype: np.dtype) -> DType:
     """Return the DType of a numpy dtype; raise TypeRuleError for one without a counterpart."""
-    found = _BY_NUMPY.get(np.dtype(dtype).newbyteorder("="))
+    dtype = np.dtype(dtype)
+    if dtype.name == "bfloat16":  # as extensions of numpy spell it
+        return bfloat16
+    found = _BY_NUMPY.get(dtype.newbyteorder("="))
     if found is None:
         raise TypeRuleError(f"no tinytorch dtype for numpy dtype {dtype}")
     return found
@@ -82,7 +93,9 @@ def promote(a: DType, b: DType) -> DType:
     if a.kind == "i" and a.signed != b.signed:
         signed, unsigned = (a, b) if a.signed else (b, a)
         return int16 if signed.bits == unsigned.bits else signed
-    return a if a.bits >= b.bits else b
+    if a.bits == b.bits:
+        return float32  # the two halves: neither holds the other
+    return a if a.bits > b.bits else b
 
 
 Shape: TypeAlias = tuple[Size, ...]

@@ -10,6 +10,7 @@ import numpy as np
 from tinytorch.errors import VerifyError
 from tinytorch.ir.graph import Graph
 from tinytorch.ir.interpret import interpret
+from tinytorch.ir.storage import numbers, stored
 from tinytorch.ir.types import TensorType
 from tinytorch.ir.verify import verify
 from tinytorch.passes.graph.sizes import dims_of, with_sizes
@@ -38,6 +39,7 @@ def interpreting(before: Any, name: str, after: Any, seconds: float) -> None:
     expected, found = interpret(before, values), interpret(after, values)
     for kind, olds, news in zip(("output", "update"), expected, found, strict=True):
         for number, (old, new) in enumerate(zip(olds, news, strict=True)):
+            old, new = (numbers(np.asarray(v)) for v in (old, new))
             if not np.allclose(old, new, rtol=1e-3, atol=1e-4, equal_nan=True):
                 worst = float(np.nanmax(np.abs(np.asarray(old, np.float64) - new)))
                 raise VerifyError(f"pass {name} changed {kind} {number} by up to {worst:g}")
@@ -48,7 +50,7 @@ def _made_up(type: TensorType, seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     shape = tuple(type.shape)
     if type.dtype.kind == "f":
-        return np.asarray(generator.uniform(0.1, 1.0, shape)).astype(type.dtype.numpy)
+        return stored(generator.uniform(0.1, 1.0, shape), type.dtype)
     if type.dtype.kind == "b":
         return np.asarray(generator.uniform(size=shape) < 0.5)
     return np.zeros(shape, type.dtype.numpy)

@@ -4,6 +4,7 @@
 phase              pass                    does
 =================  ======================  ==================================================
 graph              simplify                calls expanded, constants folded, algebra
+                   widen_sums              sums of halves in float32
                    split_reductions        each reduction over axes that lie together
 kernel             fuse                    which nodes share a kernel
                    plan_steps              groups to loop nests, products to library calls
@@ -20,6 +21,7 @@ from tinytorch.ir.graph import Graph
 from tinytorch.ir.program import Program
 from tinytorch.ir.target import Target
 from tinytorch.passes.base import PassManager
+from tinytorch.passes.graph.precision import widen_sums
 from tinytorch.passes.graph.reductions import split_reductions
 from tinytorch.passes.graph.simplify import simplify
 from tinytorch.passes.kernel.fuse import Fused, fuse
@@ -32,6 +34,7 @@ from tinytorch.passes.program.steps import PlannedStep, dependencies, plan_steps
 def optimize(graph: Graph, manager: PassManager) -> Graph:
     """Graph to graph. Every pass may be left out, so that a faulty one can be found."""
     graph = manager.optional("simplify", simplify, graph)
+    graph = manager.optional("widen_sums", widen_sums, graph)
     return manager.optional("split_reductions", split_reductions, graph)
 
 

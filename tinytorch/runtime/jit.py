@@ -35,7 +35,10 @@ from tinytorch.ir.source import Source
 from tinytorch.ir.types import DType
 from tinytorch.runtime import loader
 from tinytorch.runtime.interleave import hinted
+from tinytorch.runtime.intrinsics import define
 from tinytorch.runtime.objectcode import ObjectCode, call_symbol, scratch_offsets
+from tinytorch.runtime.prelude import INTRINSICS
+from tinytorch.runtime.prelude.primitive import FLOAT32
 
 _INT64 = ir.IntType(64)
 _BYTES = ir.IntType(8).as_pointer()
@@ -46,11 +49,11 @@ _BYTES = ir.IntType(8).as_pointer()
 class Buffer(types.Type):
     """A pointer to elements of ``dtype``.
 
-    Unlike numba's CPointer it can hold bools (one byte each) and float16 (float32 once loaded).
+    Unlike numba's CPointer it can hold bools (one byte each) and halves (float32 once loaded).
     """
 
     def __init__(self, dtype: DType) -> None:
-        self.half = dtype.storage == "float16"
+        self.half = dtype.name if dtype.is_half else ""
         self.element = types.float32 if self.half else from_dtype(dtype.numpy)
         super().__init__(name=f"Buffer({dtype.name})")
 
@@ -58,7 +61,8 @@ class Buffer(types.Type):
 @register_model(Buffer)
 class _BufferModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, manager: Any, buffer: Buffer) -> None:
-        element = ir.HalfType() if buffer.half else manager[buffer.element].get_data_type()
+        halves = {"float16": ir.HalfType(), "bfloat16": ir.IntType(16)}
+        element = halves.get(buffer.half) or manager[buffer.element].get_data_type()
         super().__init__(manager, buffer, element.as_pointer())
 
 
@@ -82,16 +86,22 @@ class _TypeStore(AbstractTemplate):  # type: ignore[misc]
 def _lower_load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     buffer, index = sig.args[0], args[1]
     place = builder.gep(args[0], [index])
-    if buffer.half:
+    if buffer.half == "float16":
         return builder.fpext(builder.load(place), ir.FloatType())
+    if buffer.half:
+        high = builder.shl(builder.zext(builder.load(place), ir.IntType(32)), ir.IntType(32)(16))
+        return builder.bitcast(high, ir.FloatType())
     return context.data_model_manager[buffer.element].load_from_data_pointer(builder, place)
 
 
 @lower_builtin(operator.setitem, Buffer, types.Integer, types.Any)  # type: ignore[untyped-decorator]
 def _lower_store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     buffer, (base, index, value) = sig.args[0], args
-    if buffer.half:
+    if buffer.half == "float16":
         data = builder.fptrunc(value, ir.HalfType())
+    elif buffer.half:
+        entry = INTRINSICS["float_to_bfloat16"]
+        data = builder.call(define(builder.module, entry, (FLOAT32,)), [value])
     else:
         data = context.data_model_manager[buffer.element].as_data(builder, value)
     builder.store(data, builder.gep(base, [index]))

@@ -16,6 +16,8 @@ import numpy.typing as npt
 
 from tinytorch.ir.program import Copy, Launch, Product, Program, Slot
 from tinytorch.ir.source import Source
+from tinytorch.ir.storage import stored, widened
+from tinytorch.ir.types import from_numpy_dtype
 from tinytorch.runtime import kernels
 
 Array = npt.NDArray[Any]
@@ -66,6 +68,24 @@ def _view(slot: Slot, address: int) -> Array:
     return np.frombuffer(raw.cast("B"), slot.dtype.numpy)
 
 
+class _Halves:
+    """Memory of halves as a kernel sees it: float32 once loaded, rounded when stored."""
+
+    def __init__(self, memory: Array) -> None:
+        self.memory = memory
+        self.dtype = from_numpy_dtype(memory.dtype)
+
+    def __getitem__(self, index: int) -> Any:
+        return widened(self.memory[index : index + 1])[0]
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self.memory[index : index + 1] = stored(np.asarray(value).reshape(1), self.dtype)
+
+
+def _readable(memory: Array) -> Any:
+    return _Halves(memory) if from_numpy_dtype(memory.dtype).is_half else memory
+
+
 def _launch(
     launch: Launch,
     functions: tuple[Callable[..., Any], Callable[..., Any] | None],
@@ -74,8 +94,8 @@ def _launch(
 ) -> None:
     entry, finish = functions
     for row in launch.rows:
-        arrays = [memory(slot) for slot in row.slots]
-        scratch = [np.zeros(size, dtype.numpy) for dtype, size in source.scratch]
+        arrays = [_readable(memory(slot)) for slot in row.slots]
+        scratch = [_readable(np.zeros(size, dtype.numpy)) for dtype, size in source.scratch]
         for index in range(row.chunks):
             lo = index * row.chunk
             entry(*arrays, *scratch, lo, min(lo + row.chunk, row.extent), index)

@@ -11,7 +11,16 @@ import numpy as np
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
-from tinytorch.ir.types import DType, TensorType, from_numpy_dtype, int64
+from tinytorch.ir.storage import numbers, stored
+from tinytorch.ir.types import (
+    DType,
+    TensorType,
+    bfloat16,
+    float16,
+    float32,
+    from_numpy_dtype,
+    int64,
+)  # fmt: skip
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.shapes import sizes_of
@@ -83,7 +92,8 @@ def _as_array(data: Any, dtype: DType | None) -> np.ndarray:
         array = np.array(data, order="C")
     except ValueError as error:
         raise ValueError(f"tensor data must be rectangular: {error}") from None
-    if array.dtype.kind not in "biuf":
+    array = _known(array)
+    if array.dtype.kind not in "biuf" and array.dtype != bfloat16.numpy:
         raise TypeError(f"can't convert data of dtype {array.dtype} to a tensor")
     if dtype is None:
         numpy_made = isinstance(data, np.ndarray | np.generic)
@@ -93,7 +103,12 @@ def _as_array(data: Any, dtype: DType | None) -> np.ndarray:
             dtype = from_numpy_dtype(array.dtype)
     if array.dtype.kind == "f" and dtype.kind == "i" and not np.isfinite(array).all():
         raise ValueError("cannot convert NaN or infinity to an integer tensor")
-    return array.astype(dtype.numpy)
+    return stored(array, dtype)
+
+
+def _known(array: np.ndarray) -> np.ndarray:
+    """An array of an extension's bfloat16 as stored elements."""
+    return array.view(bfloat16.numpy) if array.dtype.name == "bfloat16" else array
 
 
 def _refuse(data: Any) -> Any:
@@ -105,13 +120,13 @@ def _traced_literal(array: np.ndarray, requires_grad: bool) -> Tensor:
     trace = mode.trace
     dtype = from_numpy_dtype(array.dtype)
     if array.size == 1:
-        return _finish(trace.constant(array.item(), array.shape, dtype), requires_grad)
+        return _finish(trace.constant(numbers(array).item(), array.shape, dtype), requires_grad)
     if array.size > 64:
         raise TraceError(
             f"{user_origin()}: a literal of {array.size} elements inside a compiled function; make "
             "it a tensor outside and pass it as an argument"
         )
-    parts = [trace.constant(v, (1,), dtype) for v in array.reshape(-1).tolist()]
+    parts = [trace.constant(v, (1,), dtype) for v in numbers(array).reshape(-1).tolist()]
     flat = ops.cat(*parts, axis=0) if parts else trace.constant(0, (0,), dtype)
     return _finish(ops.reshape(flat, shape=array.shape), requires_grad)
 
@@ -153,7 +168,7 @@ def full(size: Any, fill_value: Any, *, dtype: DType | None = None, requires_gra
         dtype = from_numpy_dtype(np.asarray(fill_value).dtype)
     if mode.trace is not None:
         return _finish(mode.trace.constant(fill_value, shape, dtype), requires_grad)
-    return _finish(Tensor.wrap(np.full(shape, fill_value, dtype.numpy)), requires_grad)
+    return _finish(Tensor.wrap(stored(np.full(shape, fill_value), dtype)), requires_grad)
 
 
 def zeros(*size: Any, dtype: DType | None = None, requires_grad: bool = False,
@@ -204,7 +219,7 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
     integral = all(isinstance(x, int) for x in (start, end, step))
     dtype = dtype or (int64 if integral else mode.default_dtype)
     if mode.trace is None:
-        return Tensor.wrap((start + step * np.arange(count)).astype(dtype.numpy))
+        return Tensor.wrap(stored(start + step * np.arange(count), dtype))
     index = mode.trace.record(ops.iota, (), {"shape": (count,), "axis": 0})
     return (index * step + start).to(dtype)
 
@@ -326,6 +341,10 @@ def rand(*size: Any, dtype: DType | None = None, requires_grad: bool = False) ->
     bits = default_generator.bits(sizes_of(size, "rand"))
     if dtype.bits == 64:
         return _finish(bits.to(dtype) * 2.0**-32, requires_grad)
+    if dtype.is_half:  # as many bits as the format has: rounding must not reach 1
+        kept_bits = 11 if dtype is float16 else 8
+        kept = ops.floor_divide(bits, 1 << (32 - kept_bits))
+        return _finish((kept.to(float32) * 2.0**-kept_bits).to(dtype), requires_grad)
     kept = ops.floor_divide(bits, 256)
     return _finish(kept.to(dtype) * 2.0**-24, requires_grad)
 
@@ -339,9 +358,11 @@ def randn(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -
     """Return standard normal numbers, by the transform of Box and Muller (1958)."""
     dtype = dtype or mode.default_dtype
     shape = sizes_of(size, "randn")
-    first, second = rand(shape, dtype=dtype), rand(shape, dtype=dtype)
+    wide = float32 if dtype.is_half else dtype
+    first, second = rand(shape, dtype=wide), rand(shape, dtype=wide)
     radius = ops.sqrt(ops.log(1 - first) * -2.0)
-    return _finish(radius * ops.cos(second * (2 * math.pi)), requires_grad)
+    out = radius * ops.cos(second * (2 * math.pi))
+    return _finish(out.to(dtype) if wide is not dtype else out, requires_grad)
 
 
 def randn_like(input: Tensor) -> Tensor:

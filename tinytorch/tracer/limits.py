@@ -82,5 +82,5 @@ def result_type(tensor1: Any, tensor2: Any) -> DType:
 
 
 __all__ = [
-    "FloatLimits", "IntegerLimits", "can_cast", "finfo", "iinfo", "promote_types", "result_type",
+    "can_cast", "finfo", "iinfo", "promote_types", "result_type",
 ]  # fmt: skip

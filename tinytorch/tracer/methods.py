@@ -11,6 +11,7 @@ import numpy as np
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import types
+from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import DType, broadcast_shapes
 from tinytorch.tracer import backward, hooks, shapes
 from tinytorch.tracer import functions as f
@@ -159,7 +160,8 @@ def _caster(dtype: DType) -> Callable[[Tensor], Tensor]:
 
 _CASTS = {
     "float": types.float32, "double": types.float64, "long": types.int64, "int": types.int32,
-    "bool": types.bool_, "half": types.float16,
+    "bool": types.bool_, "half": types.float16, "bfloat16": types.bfloat16, "short": types.int16,
+    "char": types.int8, "byte": types.uint8,
 }  # fmt: skip
 for _name, _dtype in _CASTS.items():
     setattr(Tensor, _name, _caster(_dtype))
@@ -288,7 +290,7 @@ def __repr__(self: Tensor) -> str:  # noqa: N807
     extra = "" if self.dtype in _SILENT else f", dtype={self.dtype}"
     if mode.trace is not None or self._array is None:
         return f"tensor(<traced {self._type}>)"
-    text = np.array2string(self._array, separator=", ", prefix="tensor(", precision=4)
+    text = np.array2string(numbers(self._array), separator=", ", prefix="tensor(", precision=4)
     if self.tape is not None:
         extra += f", grad_fn={self.tape!r}"
     elif self._requires:

@@ -14,8 +14,9 @@ import numpy as np
 
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
-from tinytorch.ir.operators import Operators, matched, needs_matching
-from tinytorch.ir.types import DType, TensorType, TupleType, from_numpy_dtype
+from tinytorch.ir.operators import Operators, beside_a_number, matched, needs_matching
+from tinytorch.ir.storage import numbers, run_rule, stored
+from tinytorch.ir.types import DType, TensorType, TupleType, bfloat16, from_numpy_dtype
 from tinytorch.tracer.mode import mode, no_grad
 from tinytorch.tracer.refusals import concrete, foreign, refuse_number
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
@@ -90,6 +91,8 @@ class Tensor(Operators):
     @staticmethod
     def wrap(array: np.ndarray) -> Tensor:
         """Build a tensor on a numpy array without a copy."""
+        if array.dtype.name == "bfloat16":
+            array = array.view(bfloat16.numpy)
         type = TensorType(from_numpy_dtype(array.dtype), array.shape)
         item = max(1, array.itemsize)
         return Tensor.make(type, array, None, tuple(s // item for s in array.strides))
@@ -211,6 +214,9 @@ class Tensor(Operators):
     def apply_op(self, op: Op, operands: Sequence[Any], attrs: Any) -> Any:
         """Run an op now, or record it if a trace is active."""
         if needs_matching(op):
+            wide = beside_a_number(op, operands)
+            if wide is not None:
+                return wide
             operands = matched(op, operands, mode.default_dtype)
         if mode.trace is not None:
             return mode.trace.record(op, operands, attrs)
@@ -225,7 +231,7 @@ class Tensor(Operators):
         if mode.trace is not None:
             return mode.trace.constant(value, shape, dtype)
         with np.errstate(all="ignore"):
-            return Tensor.wrap(np.broadcast_to(np.asarray(value).astype(dtype.numpy), shape))
+            return Tensor.wrap(np.broadcast_to(stored(value, dtype), shape))
 
     def view_as_op(self, op: Op, attrs: Any, strides: tuple[int, ...]) -> Tensor:
         """Apply a movement op as a view: same storage, other strides."""
@@ -315,6 +321,8 @@ class Tensor(Operators):
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
                 "instead."
             )
+        if self.dtype is bfloat16:
+            return _as_extension(self._array)
         return self._array
 
     def item(self) -> Any:
@@ -325,13 +333,13 @@ class Tensor(Operators):
             )
         if mode.trace is not None or self._array is None:
             raise concrete(self, "a Python number", "return the tensor and read it outside")
-        return self._array.item()
+        return numbers(self._array).item()
 
     def tolist(self) -> Any:
         """Return nested lists of Python numbers."""
         if mode.trace is not None or self._array is None:
             raise concrete(self, "tolist()", "return the tensor and read it outside")
-        return self._array.tolist()
+        return numbers(self._array).tolist()
 
     def __bool__(self) -> bool:
         if self._type.size != 1:
@@ -345,7 +353,7 @@ class Tensor(Operators):
                 self, "a Python bool (if, while, and, or, not)",
                 "choose values with tinytorch.where(condition, a, b)",
             )  # fmt: skip
-        return bool(self._array.item())
+        return bool(numbers(self._array).item())
 
     def __float__(self) -> float:
         return float(self.item())
@@ -377,6 +385,17 @@ class Tensor(Operators):
         return is_contiguous(self._type.shape, self._strides)
 
 
+def _as_extension(array: np.ndarray) -> np.ndarray:
+    """bfloat16 as the ``ml_dtypes`` package spells it, sharing memory."""
+    try:
+        import ml_dtypes  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        raise TypeError(
+            "numpy has no bfloat16: convert with .float().numpy(), or install ml_dtypes"
+        ) from None
+    return array.view(ml_dtypes.bfloat16)
+
+
 # -------------------------------------------------------------------- eager
 
 
@@ -388,9 +407,7 @@ def run_eager(op: Op, operands: Sequence[Any], attrs: Any) -> Any:
     inferred = op.infer(tuple(x._type for x in operands), attrs)
     if isinstance(inferred, TupleType):
         return _run_structure(op, operands, attrs, inferred)
-    result = np.asarray(op.eager(*(x.array for x in operands), **attrs))
-    if result.dtype != inferred.dtype.numpy:
-        result = result.astype(inferred.dtype.numpy)
+    result: np.ndarray = run_rule(op, [x.array for x in operands], attrs, inferred)
     if op.family == "movement" and op is not ops.broadcast_to:
         result = np.array(result, order="C")  # numpy may hand out a view; this is a value
     elif not result.flags.c_contiguous and op is not ops.broadcast_to:

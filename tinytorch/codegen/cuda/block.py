@@ -28,7 +28,7 @@ from tinytorch.ir.kernel import (
     Update,
     walk,
 )  # fmt: skip
-from tinytorch.ir.types import DType
+from tinytorch.ir.types import DType, bfloat16
 
 _CALLS = re.compile(r"\b([a-z_][a-z_0-9]*)\(")
 
@@ -47,13 +47,25 @@ class CudaExpressions(ExpressionPrinter):
 
     def text(self, expr: Expr) -> str:
         """An expression; halves are widened as they are read."""
-        if isinstance(expr, Load) and expr.dtype.storage != expr.dtype.compute:
-            return f"np.{expr.dtype.compute}({expr.buffer}[{index_text(expr.index)}])"
+        if isinstance(expr, Load) and expr.dtype.is_half:
+            return self.widened(f"{expr.buffer}[{index_text(expr.index)}]", expr.dtype)
         if isinstance(expr, Apply):
             dtype = expr.args[-1].dtype
             own = _CALLS.sub(lambda m: f"{self.call(m[1], dtype)}(", expr.template)
             return super().text(Apply(own, expr.args, expr.dtype))
         return super().text(expr)
+
+    def widened(self, place: str, dtype: DType) -> str:
+        """An element of memory in its compute dtype."""
+        if dtype is bfloat16:
+            return f"{self.call('bfloat16_to_float', dtype)}({place})"
+        return f"np.{dtype.compute}({place})" if dtype.is_half else place
+
+    def narrowed(self, value: str, dtype: DType) -> str:
+        """A value as it is stored."""
+        if dtype is bfloat16:
+            return f"{self.call('float_to_bfloat16', dtype)}({value})"
+        return f"np.{dtype.storage}({value})" if dtype.is_half else value
 
     def call(self, name: str, dtype: DType) -> str:
         """The name under which the text defines a function."""
@@ -162,14 +174,9 @@ class BlockPrinter(KernelPrinter):
         dtype = next(b.dtype for b in self.kernel.buffers if b.name == stmt.buffer)
         value = self.expressions.text(stmt.expr)
         if stmt.mode != "set":
-            value = self.combined(stmt.mode, self._widened(place, dtype), value, dtype)
-        if dtype.storage != dtype.compute:
-            value = f"np.{dtype.storage}({value})"
+            value = self.combined(stmt.mode, self.expressions.widened(place, dtype), value, dtype)
+        value = self.expressions.narrowed(value, dtype)
         self.emit(depth, f"{place} = {value}", stmt.buffer)
-
-    @staticmethod
-    def _widened(place: str, dtype: DType) -> str:
-        return place if dtype.storage == dtype.compute else f"np.{dtype.compute}({place})"
 
     # ------------------------------------------------------------- reductions
 

@@ -61,6 +61,30 @@ _FLOAT = {
             ("np", "acosh", "arccosh"), ("np", "atanh", "arctanh"), ("np", "log10", "log10"),
         )
     },
+    "round_float16": "def {name}(x):\n    return np.float32(np.float16(x))",
+    "round_bfloat16": """\
+def {name}(x):
+    return bfloat16_to_float(float_to_bfloat16(x))""",
+    "float_to_bfloat16": """\
+def {name}(x):
+    # The nearest by its high bits, halves to even; a NaN stays one.
+    bits = np.float32(x).view(np.uint32)
+    odd = (bits >> np.uint32(16)) & np.uint32(1)
+    nearest = bits + (odd + np.uint32(0x7FFF)) if x == x else bits | np.uint32(0x400000)
+    return np.uint16(nearest >> np.uint32(16))""",
+    "bfloat16_to_float": """\
+def {name}(bits):
+    return np.uint32(np.uint32(bits) << np.uint32(16)).view(np.float32)""",
+    "to_int32": """\
+def {name}(x):
+    # C leaves open what becomes of numbers that do not fit.
+    cut = np.float64(math.trunc(x)) if abs(x) < 2147483649.0 else -2147483648.0
+    return np.int32(cut) if -2147483648.0 <= cut < 2147483648.0 else np.int32(-2147483648)""",
+    "to_int64": """\
+def {name}(x):
+    # C leaves open what becomes of numbers that do not fit.
+    fits = abs(x) < 9223372036854775808.0
+    return np.int64(x) if fits else np.int64(-9223372036854775808)""",
     "fabs": "def {name}(x):\n    return abs(x)",
     "atan2": "def {name}(y, x):\n    return {T}(np.arctan2(y, x))",
     "hypot": "def {name}(a, b):\n    return {T}(np.hypot(a, b))",
@@ -96,38 +120,41 @@ def {name}(a, b):
     return {T}(math.fmod(a, b)) if b != 0 and abs(a) < {T}(np.inf) else {T}(np.nan)""",
     "erfinv": """\
 def {name}(x):
-    size = np.float64(abs(x))
-    if not size < 1.0:
-        return {T}(math.copysign(np.inf, x)) if size == 1.0 else {T}(np.nan)
+    size = abs(x)
+    if not size < {T}(1.0):
+        return {T}(math.copysign({T}(np.inf), x)) if size == {T}(1.0) else {T}(np.nan)
     # Giles's approximation for single precision, then Halley's method.
-    w = -math.log((1.0 - size) * (1.0 + size))
-    if w < 5.0:
-        w = w - 2.5
-        y = 2.81022636e-08
-        y = 3.43273939e-07 + y * w
-        y = -3.5233877e-06 + y * w
-        y = -4.39150654e-06 + y * w
-        y = 0.00021858087 + y * w
-        y = -0.00125372503 + y * w
-        y = -0.00417768164 + y * w
-        y = 0.246640727 + y * w
-        y = 1.50140941 + y * w
+    w = -{T}(math.log(({T}(1.0) - size) * ({T}(1.0) + size)))
+    if w < {T}(5.0):
+        w = w - {T}(2.5)
+        y = {T}(2.81022636e-08)
+        y = {T}(3.43273939e-07) + y * w
+        y = {T}(-3.5233877e-06) + y * w
+        y = {T}(-4.39150654e-06) + y * w
+        y = {T}(0.00021858087) + y * w
+        y = {T}(-0.00125372503) + y * w
+        y = {T}(-0.00417768164) + y * w
+        y = {T}(0.246640727) + y * w
+        y = {T}(1.50140941) + y * w
     else:
-        w = math.sqrt(w) - 3.0
-        y = -0.000200214257
-        y = 0.000100950558 + y * w
-        y = 0.00134934322 + y * w
-        y = -0.00367342844 + y * w
-        y = 0.00573950773 + y * w
-        y = -0.0076224613 + y * w
-        y = 0.00943887047 + y * w
-        y = 1.00167406 + y * w
-        y = 2.83297682 + y * w
+        w = {T}(math.sqrt(w)) - {T}(3.0)
+        y = {T}(-0.000200214257)
+        y = {T}(0.000100950558) + y * w
+        y = {T}(0.00134934322) + y * w
+        y = {T}(-0.00367342844) + y * w
+        y = {T}(0.00573950773) + y * w
+        y = {T}(-0.0076224613) + y * w
+        y = {T}(0.00943887047) + y * w
+        y = {T}(1.00167406) + y * w
+        y = {T}(2.83297682) + y * w
     y = y * size
     for _ in range(3):
-        excess = (1.0 - size) - math.erfc(y) if size > 0.5 else math.erf(y) - size
-        step = excess * math.exp(y * y) * 0.886226925452758
-        y = y - step / (1.0 + y * step)
+        if size > {T}(0.5):
+            excess = ({T}(1.0) - size) - {T}(math.erfc(y))
+        else:
+            excess = {T}(math.erf(y)) - size
+        step = excess * {T}(math.exp(y * y)) * {T}(0.886226925452758)
+        y = y - step / ({T}(1.0) + y * step)
     return {T}(math.copysign(y, x))""",
     "remainder": """\
 def {name}(a, b):

@@ -28,7 +28,7 @@ def transposed(x: Handle) -> Handle:
 
 matmul: Op = multilinear(
     "matmul", "contraction", "Matrix product over the last two axes; batch axes are equal.",
-    infer=_matmul_type, eager=np.matmul,
+    infer=_matmul_type, eager=np.matmul, accumulates=True,
     transposes=(
         lambda g, a, b: matmul(g, transposed(b)),
         lambda g, a, b: matmul(transposed(a), g),

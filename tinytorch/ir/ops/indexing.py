@@ -28,7 +28,7 @@ take = linear(
     "take", "indexing", "Slices of the first operand along an axis, chosen by an index tensor.",
     infer=_take_type, eager=lambda x, index, axis: np.take(x, index, axis),
     transpose=lambda g, x, index, axis: (
-        put_add(g, index, axis=axis, size=x.type.shape[axis]), None),
+        put_add(g, index, axis=axis, size=x.type.shape[axis]), None), moves=True,
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def _put_add_eager(x: np.ndarray, index: np.ndarray, axis: int, size: int) -> np
 
 put_add: Op = linear(
     "put_add", "indexing", "Transpose of take: slices added into zeros at an index.",
-    infer=_put_add_type, eager=_put_add_eager,
+    infer=_put_add_type, eager=_put_add_eager, accumulates=True,
     transpose=lambda g, x, index, axis, size: (take(g, index, axis=axis), None),
 )  # fmt: skip
 
@@ -69,7 +69,7 @@ def _gather_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
 gather = linear(
     "gather", "indexing", "Elements along an axis, chosen by an index of the result's shape.",
     infer=_gather_type,
-    eager=lambda x, index, axis: np.take_along_axis(x, index, axis),
+    eager=lambda x, index, axis: np.take_along_axis(x, index, axis), moves=True,
     transpose=lambda g, x, index, axis: (
         scatter_add(g, index, axis=axis, size=x.type.shape[axis]), None),
 )  # fmt: skip
@@ -94,7 +94,7 @@ def _scatter_eager(x: np.ndarray, index: np.ndarray, axis: int, size: int) -> np
 
 scatter_add: Op = linear(
     "scatter_add", "indexing", "Transpose of gather: elements added into zeros at an index.",
-    infer=_scatter_type, eager=_scatter_eager,
+    infer=_scatter_type, eager=_scatter_eager, accumulates=True,
     transpose=lambda g, x, index, axis, size: (gather(g, index, axis=axis), None),
 )  # fmt: skip
 

@@ -34,7 +34,7 @@ def _sum_eager(x: np.ndarray, axes: Any) -> np.ndarray:
 sum_ = linear(
     "sum", "reduction", "Sum over axes.",
     infer=_reduced("sum"), eager=_sum_eager,
-    transpose=lambda g, x, axes: (broadcast_to(g, shape=x.type.shape),),
+    transpose=lambda g, x, axes: (broadcast_to(g, shape=x.type.shape),), accumulates=True,
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir.op import Attrs, Handle, Op, as_dtype, fail, register
+from tinytorch.ir.storage import stored
 from tinytorch.ir.types import DType, TensorType, bool_
 
 
@@ -34,14 +35,13 @@ def _where_jvp(ts: tuple[Any, ...], y: Handle, c: Handle, a: Handle, b: Handle) 
 where = register(
     Op(
         "where", "elementwise", "The first branch where the condition holds, else the second.",
-        _where_type, np.where, "select({0}, {1}, {2})", _where_vjp, _where_jvp,
+        _where_type, np.where, "select({0}, {1}, {2})", _where_vjp, _where_jvp, moves=True,
     )
 )  # fmt: skip
 
 
 def _cast_eager(x: np.ndarray, dtype: DType, weak: bool = False) -> np.ndarray:
-    with np.errstate(all="ignore"):
-        return x.astype(dtype.numpy)
+    return stored(x, dtype)
 
 
 def _cast_back(
@@ -71,6 +71,7 @@ detach = register(
         "start from one value apart.",
         lambda types, attrs: types[0], lambda x, label: x, "{0}",
         lambda g, y, x, label: (None,), lambda ts, y, x, label: None,
+        moves=True,
     )
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir.op import Attrs, fail, opaque
+from tinytorch.ir.storage import stored
 from tinytorch.ir.types import DType, TensorType, int64
 
 input_ = opaque(
@@ -27,7 +28,7 @@ def _full_type(types: tuple[Any, ...], attrs: Attrs) -> TensorType:
 
 def _full_eager(value: Any, shape: Any, dtype: DType, weak: bool = False) -> np.ndarray:
     with np.errstate(all="ignore"):
-        return np.full(shape, value).astype(dtype.numpy)
+        return stored(np.full(shape, value), dtype)
 
 
 full = opaque(

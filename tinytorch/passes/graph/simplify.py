@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from tinytorch.ir import ops
 from tinytorch.ir.extent import Extent
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
+from tinytorch.ir.storage import numbers, run_rule, stored
 from tinytorch.ir.types import int64
 from tinytorch.passes.graph.rebuild import expand_calls, rebuild
 
@@ -73,11 +72,9 @@ class Builder:
     def _fold(self, op: Op, operands: list[Node], attrs: dict[str, Any]) -> Node | None:
         if op.effect or op.name == "detach":
             return None
-        arrays = [
-            np.asarray(n.attrs["value"]).astype(n.type.dtype.numpy) for n in operands
-        ]
+        arrays = [stored(n.attrs["value"], n.type.dtype) for n in operands]
         inferred = op.infer(tuple(n.type for n in operands), attrs)
-        value = np.asarray(op.eager(*arrays, **attrs)).astype(inferred.dtype.numpy)
+        value = numbers(run_rule(op, arrays, attrs, inferred))
         return self.full(value.item(), inferred.shape, inferred.dtype, inferred.weak)
 
     def full(self, value: Any, shape: Any, dtype: Any, weak: bool = False) -> Node:
@@ -129,9 +126,9 @@ def _cast(b: Builder, x: list[Node], a: dict[str, Any]) -> Node | None:
     if n.type.dtype is a["dtype"] and n.type.weak == a.get("weak", False):
         return n
     if n.op is ops.full:
-        value = n.op.eager(**n.attrs).astype(a["dtype"].numpy).reshape(-1)[:1]
-        if value.size:
-            return b.full(value.item(), n.type.shape, a["dtype"], a.get("weak", False))
+        value = stored(stored(n.attrs["value"], n.type.dtype), a["dtype"])
+        if n.type.size:
+            return b.full(numbers(value).item(), n.type.shape, a["dtype"], a.get("weak", False))
     if n.op is ops.broadcast_to:
         return b.add(ops.broadcast_to, [b.add(ops.cast, n.inputs, **a)], **n.attrs)
     return None

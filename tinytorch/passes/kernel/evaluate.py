@@ -350,8 +350,9 @@ class Evaluator:
             return args[0] if isinstance(args[0], Var) else Apply("{0}", args, dtype)
         assert node.op.expr is not None, node
         expr: Expr = Apply(node.op.expr, args, dtype)
-        if dtype.kind == "i" and dtype.bits < 64:
-            expr = Cast(expr, dtype)  # numba widens small integers; they wrap here as in numpy
+        if dtype.is_half or dtype.kind == "i" and dtype.bits < 64:
+            # Halves are rounded after every op, as in eager mode. numba widens small integers.
+            expr = Cast(expr, dtype)
         return expr
 
     def _check(self, node: Node, value: Expr, scope: Scope) -> None:

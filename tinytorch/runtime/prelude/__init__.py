@@ -37,7 +37,16 @@ from tinytorch.runtime.prelude.arithmetic import (
 )
 from tinytorch.runtime.prelude.error_function import erfc, erfinv
 from tinytorch.runtime.prelude.exponential import cosh, erf, exp, exp2, expm1, sigmoid, sinh, tanh
-from tinytorch.runtime.prelude.half import float_to_half, half_to_float
+from tinytorch.runtime.prelude.half import (
+    bfloat16_to_float,
+    float_to_bfloat16,
+    float_to_half,
+    half_to_float,
+    round_bfloat16,
+    round_float16,
+    to_int32,
+    to_int64,
+)
 from tinytorch.runtime.prelude.hyperbolic import acosh, asinh, atanh, hypot
 from tinytorch.runtime.prelude.intrinsic import INTRINSICS, Intrinsic
 from tinytorch.runtime.prelude.logarithm import log, log1p, log2, log10
@@ -56,6 +65,7 @@ __all__ = [
     "atan",
     "atan2",
     "atanh",
+    "bfloat16_to_float",
     "ceil",
     "copysign",
     "cos",
@@ -67,6 +77,7 @@ __all__ = [
     "exp2",
     "expm1",
     "fabs",
+    "float_to_bfloat16",
     "float_to_half",
     "floor",
     "floor_divide",
@@ -90,7 +101,9 @@ __all__ = [
     "relu",
     "remainder",
     "round",
+    "round_bfloat16",
     "round_even",
+    "round_float16",
     "rsqrt",
     "select",
     "shift_left",
@@ -103,5 +116,7 @@ __all__ = [
     "sum_step",
     "tan",
     "tanh",
+    "to_int32",
+    "to_int64",
     "trunc",
 ]

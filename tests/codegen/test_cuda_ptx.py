@@ -58,7 +58,8 @@ def test_compiles(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for source, numbers in sources(name):
         text = assembled(source, numbers, (9, 0), monkeypatch)
         assert ".target sm_90" in text
-        if set(source.buffers) == {float32}:
+        # The device's own tangent reduces large arguments in float64.
+        if set(source.buffers) == {float32} and name != "every_function_of_analysis":
             assert ".f64" not in text
 
 

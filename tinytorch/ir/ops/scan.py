@@ -52,7 +52,7 @@ def _cumsum_eager(x: np.ndarray, axis: int, reverse: bool) -> np.ndarray:
 
 cumsum: Op = linear(
     "cumsum", "scan", "Sums of all elements up to each (from the end, if ``reverse``).",
-    infer=_scanned("cumsum"), eager=_cumsum_eager,
+    infer=_scanned("cumsum"), eager=_cumsum_eager, accumulates=True,
     transpose=lambda g, x, axis, reverse: (cumsum(g, axis=axis, reverse=not reverse),),
 )  # fmt: skip
 
@@ -106,7 +106,7 @@ recurrence: Op = opaque(
     "y[i] = a[i] * y[i - 1] + b[i] along an axis; y starts from b, whatever the first a "
     "(from the end, if ``reverse``).",
     infer=_scanned("recurrence"), eager=_recurrence_eager,
-    vjp=_recurrence_vjp, jvp=_recurrence_jvp,
+    vjp=_recurrence_vjp, jvp=_recurrence_jvp, accumulates=True,
 )  # fmt: skip
 
 # --------------------------------------------------------------- logcumsumexp
@@ -136,7 +136,7 @@ def _logcumsumexp_jvp(ts: tuple[Handle], y: Handle, x: Handle, axis: int) -> Han
 logcumsumexp = opaque(
     "logcumsumexp", "scan", "log of the sum of exp of all elements up to each.",
     infer=_scanned("logcumsumexp", floating=True), eager=_logcumsumexp_eager,
-    vjp=_logcumsumexp_vjp, jvp=_logcumsumexp_jvp,
+    vjp=_logcumsumexp_vjp, jvp=_logcumsumexp_jvp, accumulates=True,
 )  # fmt: skip
 
 # ------------------------------------------------------------------- positions

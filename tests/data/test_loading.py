@@ -8,13 +8,18 @@ import pytest
 import tinytorch as tt
 from tinytorch.data import (
     BatchSampler,
+    ChainDataset,
     ConcatDataset,
     DataLoader,
     Dataset,
+    IterableDataset,
     RandomSampler,
     SequentialSampler,
+    StackDataset,
     Subset,
+    SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
     random_split,
 )  # fmt: skip
@@ -164,7 +169,13 @@ def test_default_collate():
 
 def test_loader_errors(dataset):
     for settings, message in (
-        ({"num_workers": 2}, "num_workers=2 is not supported"),
+        ({"num_workers": -1}, "num_workers option should be non-negative"),
+        ({"timeout": -1}, "timeout option should be non-negative"),
+        ({"prefetch_factor": 2}, "prefetch_factor option could only be specified"),
+        ({"num_workers": 1, "prefetch_factor": -1}, "prefetch_factor option should be"),
+        ({"persistent_workers": True}, "persistent_workers option needs"),
+        ({"multiprocessing_context": "fork"}, "multiprocessing_context can only be used"),
+        ({"num_workers": 1, "multiprocessing_context": "x"}, "valid start method"),
         ({"shuffle": True, "sampler": [0]}, "mutually exclusive with shuffle"),
         ({"batch_sampler": [[0]], "batch_size": 2}, "batch_sampler option is mutually exclusive"),
         ({"batch_size": None, "drop_last": True}, "mutually exclusive with drop_last"),
@@ -174,3 +185,95 @@ def test_loader_errors(dataset):
             DataLoader(dataset, **settings)
     with pytest.raises(NotImplementedError):
         Dataset()[0]
+    with pytest.raises(ValueError, match="batch_size attribute should not be set"):
+        DataLoader(dataset).batch_size = 3
+    with pytest.raises(ValueError, match="num_samples=0"):
+        DataLoader([], shuffle=True)
+
+
+class Count(IterableDataset):
+    def __init__(self, stop):
+        self.stop = stop
+
+    def __iter__(self):
+        return iter(range(self.stop))
+
+    def __len__(self):
+        return self.stop
+
+
+def test_streams():
+    assert [b.tolist() for b in DataLoader(Count(5), batch_size=2)] == [[0, 1], [2, 3], [4]]
+    loader = DataLoader(Count(5), batch_size=2, drop_last=True)
+    assert [b.tolist() for b in loader] == [[0, 1], [2, 3]]
+    assert len(loader) == 2
+    assert list(DataLoader(Count(3), batch_size=None)) == [0, 1, 2]
+    both = Count(2) + Count(3)
+    assert isinstance(both, ChainDataset)
+    assert list(both) == [0, 1, 0, 1, 2]
+    assert len(both) == 5
+    with pytest.raises(AssertionError, match="only supports IterableDataset"):
+        list(ChainDataset([[1]]))
+    with pytest.raises(AssertionError, match="does not support IterableDataset"):
+        ConcatDataset([Count(1)])
+    for options in ({"shuffle": True}, {"sampler": [0]}, {"batch_sampler": [[0]]}):
+        with pytest.raises(ValueError, match="expected unspecified"):
+            DataLoader(Count(1), **options)
+
+
+def test_stacks(dataset):
+    assert StackDataset(range(3), "abc")[1] == (1, "b")
+    named = StackDataset(x=range(3), y="abc")
+    assert named[2] == {"x": 2, "y": "c"}
+    assert len(named) == 3
+    assert next(iter(DataLoader(named, batch_size=2)))["y"] == ["a", "b"]
+    for make, message in (
+        (lambda: StackDataset(), "At least one"),
+        (lambda: StackDataset([1], x=[1]), "both types"),
+        (lambda: StackDataset([1], [1, 2]), "Size mismatch"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+
+def test_a_dataset_may_fetch_many_items_at_once():
+    class Many(Dataset):
+        def __getitems__(self, indices):
+            return [index * 10 for index in indices]
+
+        def __len__(self):
+            return 3
+
+    assert [b.tolist() for b in DataLoader(Many(), batch_size=2)] == [[0, 10], [20]]
+
+
+def test_a_dataset_that_raises_stopiteration_does_not_end_the_loop_silently():
+    class Ending(Squares):
+        def __getitem__(self, index):
+            raise StopIteration
+
+    with pytest.raises(RuntimeError):
+        list(DataLoader(Ending()))
+
+
+def test_subset_and_weighted_samplers():
+    generator = tt.Generator(0)
+    assert sorted(SubsetRandomSampler([5, 7, 9], generator)) == [5, 7, 9]
+    drawn = list(WeightedRandomSampler([0.0, 1.0, 3.0, 0.0], 4000, generator=generator))
+    counts = np.bincount(drawn, minlength=4)
+    assert counts[0] == counts[3] == 0
+    assert abs(counts[2] - 3000) < 150
+    firsts = [next(iter(WeightedRandomSampler([1, 3], 1, False, generator))) for _ in range(400)]
+    assert abs(sum(firsts) - 300) < 50
+    assert sorted(WeightedRandomSampler([1.0, 0.0, 2.0], 2, False)) == [0, 2]
+    for weights, count, message in (
+        ([1.0, 0.0], 2, "without replacement"), ([-1.0, 2.0], 1, "not negative"),
+        ([0.0, 0.0], 1, "without replacement"), ([float("nan")], 1, "finite"),
+    ):  # fmt: skip
+        with pytest.raises(RuntimeError, match=message):
+            list(WeightedRandomSampler(weights, count, False))
+    with pytest.raises(RuntimeError, match="greater than zero"):
+        list(WeightedRandomSampler([0.0], 1))
+    for settings in (([1.0], 0), ([1.0], True), ([1.0], 1, 3), ([[1.0]], 1)):
+        with pytest.raises(ValueError):
+            WeightedRandomSampler(*settings)

@@ -1,9 +1,9 @@
-"""Datasets: things with a length and an item at each index."""
+"""Datasets: things with a length and an item at each index, or streams of items."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,20 @@ class Dataset:
 
     def __add__(self, other: Dataset) -> ConcatDataset:
         return ConcatDataset([self, other])
+
+
+class IterableDataset(Dataset):
+    """Base of datasets that are streams: subclasses give ``__iter__``.
+
+    With workers each has a copy and iterates over all of it, unless ``get_worker_info`` tells it
+    which part is its own.
+    """
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
+
+    def __add__(self, other: Dataset) -> Any:
+        return ChainDataset([self, other])
 
 
 class TensorDataset(Dataset):
@@ -57,17 +71,21 @@ class Subset(Dataset):
 
 
 class ConcatDataset(Dataset):
-    """Datasets one after another."""
+    """Datasets one after another. Raises AssertionError for none, or for a stream."""
 
-    def __init__(self, datasets: Sequence[Any]) -> None:
-        if not datasets:
-            raise AssertionError("datasets should not be an empty iterable")
+    def __init__(self, datasets: Iterable[Any]) -> None:
         self.datasets = list(datasets)
+        if not self.datasets:
+            raise AssertionError("datasets should not be an empty iterable")
+        if any(isinstance(d, IterableDataset) for d in self.datasets):
+            raise AssertionError("ConcatDataset does not support IterableDataset")
         self.cumulative_sizes = np.cumsum([len(d) for d in self.datasets]).tolist()
 
     def __getitem__(self, index: int) -> Any:
         length = len(self)
-        if not -length <= index < length:
+        if index < -length:
+            raise ValueError("absolute value of index should not exceed dataset length")
+        if index >= length:
             raise IndexError(f"index {index} is out of range for a dataset of length {length}")
         index %= length
         which = int(np.searchsorted(self.cumulative_sizes, index, side="right"))
@@ -76,6 +94,57 @@ class ConcatDataset(Dataset):
 
     def __len__(self) -> int:
         return int(self.cumulative_sizes[-1])
+
+
+class ChainDataset(IterableDataset):
+    """Streams one after another. Raises AssertionError, on iteration, for another dataset."""
+
+    def __init__(self, datasets: Iterable[Any]) -> None:
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for dataset in self._checked():
+            yield from dataset
+
+    def __len__(self) -> int:
+        return sum(len(dataset) for dataset in self._checked())
+
+    def _checked(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise AssertionError("ChainDataset only supports IterableDataset")
+            yield dataset
+
+
+class StackDataset(Dataset):
+    """Datasets side by side: item i is the tuple, or the dict, of their i-th items.
+
+    Raises ValueError for datasets of different lengths, none, or both named and unnamed ones.
+    """
+
+    datasets: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args and kwargs:
+            raise ValueError(
+                "Supported either ``tuple``- (via ``args``) or ``dict``- (via ``kwargs``) like "
+                "input/output, but both types are given."
+            )
+        if not args and not kwargs:
+            raise ValueError("At least one dataset should be passed")
+        self.datasets = args or kwargs
+        lengths = {len(d) for d in args or kwargs.values()}
+        if len(lengths) > 1:
+            raise ValueError("Size mismatch between datasets")
+        self._length = lengths.pop()
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(self.datasets, dict):
+            return {name: dataset[index] for name, dataset in self.datasets.items()}
+        return tuple(dataset[index] for dataset in self.datasets)
+
+    def __len__(self) -> int:
+        return self._length
 
 
 def batch_cutter(dataset: Any) -> Callable[[list[int]], list[Tensor]] | None:

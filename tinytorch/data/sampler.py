@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+import itertools
+from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,22 @@ def permutation(n: int, generator: Generator | None = None) -> np.ndarray:
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
+def uniform(n: int, generator: Generator | None = None) -> np.ndarray:
+    """Return n numbers in [0, 1) with 53 random bits each."""
+    bits = (generator or factories.default_generator).bits((2, n)).numpy()
+    high, low = bits[0] >> 5, bits[1] >> 6
+    return (high * float(1 << 26) + low) * 2.0**-53
+
+
 class Sampler:
     """Base of samplers: subclasses give ``__iter__`` over indices, and ``__len__``."""
+
+    def __init__(self, data_source: Any = None) -> None:
+        """Take what PyTorch's base class takes."""
+
+    def __class_getitem__(cls, item: Any) -> type[Sampler]:
+        """Let ``Sampler[int]`` stand as a base class."""
+        return cls
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
@@ -48,9 +63,10 @@ class RandomSampler(Sampler):
             raise TypeError(
                 f"replacement should be a boolean value, but got replacement={replacement}"
             )
-        if num_samples is not None and (not isinstance(num_samples, int) or num_samples <= 0):
+        wanted = len(data_source) if num_samples is None else num_samples
+        if not isinstance(wanted, int) or wanted <= 0:
             raise ValueError(
-                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
+                f"num_samples should be a positive integer value, but got num_samples={wanted}"
             )
         self.data_source = data_source
         self.replacement = replacement
@@ -75,6 +91,85 @@ class RandomSampler(Sampler):
 
     def __len__(self) -> int:
         return self.num_samples
+
+
+class SubsetRandomSampler(Sampler):
+    """Given indices in random order, each once."""
+
+    def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
+        self.indices = indices
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        order = permutation(len(self.indices), self.generator).tolist()
+        return iter([self.indices[position] for position in order])
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler):
+    """``num_samples`` indices, each as likely as its weight says; weights need not sum to 1.
+
+    Raises ValueError for settings that make no sense, RuntimeError for weights that are negative,
+    not finite, all zero, or fewer than the samples drawn without replacement. Without replacement
+    the indices with the smallest exponential waiting times are drawn (Efraimidis and Spirakis,
+    "Weighted random sampling with a reservoir", 2006).
+    """
+
+    def __init__(
+        self, weights: Any, num_samples: int, replacement: bool = True,
+        generator: Generator | None = None,
+    ) -> None:  # fmt: skip
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
+            )
+        if not isinstance(replacement, bool):
+            raise ValueError(
+                f"replacement should be a boolean value, but got replacement={replacement}"
+            )
+        self.weights = factories.as_tensor(weights).double()
+        if self.weights.ndim != 1:
+            raise ValueError(
+                "weights should be a 1d sequence but given weights have shape "
+                f"{tuple(self.weights.shape)}"
+            )
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        weights = self.weights.detach().numpy()
+        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+            raise RuntimeError("weights must be finite and not negative")
+        if not self.replacement and np.count_nonzero(weights) < self.num_samples:
+            raise RuntimeError(
+                f"cannot draw {self.num_samples} indices without replacement: only "
+                f"{np.count_nonzero(weights)} weights are not zero"
+            )
+        if not weights.any():
+            raise RuntimeError("the sum of the weights must be greater than zero")
+        if self.replacement:
+            bounds = np.cumsum(weights / weights.max())
+            drawn = uniform(self.num_samples, self.generator) * bounds[-1]
+            last = int(np.flatnonzero(weights)[-1])  # rounding may carry a draw to the very end
+            return iter(np.minimum(np.searchsorted(bounds, drawn, side="right"), last).tolist())
+        waiting = np.full(len(weights), np.inf)
+        likely = weights > 0
+        waits = -np.log1p(-uniform(len(weights), self.generator))
+        waiting[likely] = waits[likely] / weights[likely]
+        return iter(np.argsort(waiting, kind="stable")[: self.num_samples].tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class ConstantSampler(Sampler):
+    """None for ever: what a stream is asked for."""
+
+    def __iter__(self) -> Iterator[None]:
+        return itertools.repeat(None)
 
 
 class BatchSampler(Sampler):

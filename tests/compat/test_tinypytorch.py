@@ -106,12 +106,12 @@ class SquareTest(unittest.TestCase):
     """T10, as the book writes it."""
 
     def test_T10_forward(self):
-        self.assertEqual(square(Variable(np.array(2.0))).data, np.array(4.0))
+        self.assertEqual(square(Variable(np.array(2.0))).data, np.array(4.0))  # noqa: PT009
 
     def test_T10_backward(self):
         x = Variable(np.array(3.0))
         square(x).backward()
-        self.assertEqual(x.grad, np.array(6.0))
+        self.assertEqual(x.grad, np.array(6.0))  # noqa: PT009
 
 
 def test_T11_gradient_check():

@@ -21,7 +21,8 @@ class Value:
     ) -> None:
         if isinstance(data, Tensor):
             self._tensor = data
-            data.retain_grad()
+            if data.requires_grad:
+                data.retain_grad()
         else:
             self._tensor = tt.tensor(float(data), dtype=tt.float64, requires_grad=True)
         self._prev = set(_children)

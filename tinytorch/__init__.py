@@ -4,6 +4,7 @@ The face of the package: it hands on what its modules list in ``__all__``, and d
 """
 
 from tinytorch.runtime.team import *
+from tinytorch.tracer.assignment import *
 from tinytorch.tracer.compare import *
 from tinytorch.tracer.compiled import *
 from tinytorch.tracer.dtypes import *

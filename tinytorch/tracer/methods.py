@@ -15,8 +15,10 @@ from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import DType, broadcast_shapes
 from tinytorch.tracer import backward, hooks, shapes
 from tinytorch.tracer import functions as f
+from tinytorch.tracer.assignment import index_put, index_put_, setitem
 from tinytorch.tracer.factories import check_device
-from tinytorch.tracer.indexing import getitem, setitem
+from tinytorch.tracer.functions import viewing
+from tinytorch.tracer.indexing import getitem
 from tinytorch.tracer.limits import can_cast
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
@@ -112,6 +114,9 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__invert__": f.bitwise_not,
     "__getitem__": getitem,
     "__setitem__": setitem,
+    "index_put": index_put,
+    "index_put_": index_put_,
+    "where": lambda self, condition, other: f.where(condition, self, other),
 }
 _BINARY = [
     f"__{side}{name}__" for side in ("", "r") for name in (
@@ -234,29 +239,9 @@ def element_size(self: Tensor) -> int:
 
 
 @method
-def view_as(self: Tensor, other: Tensor) -> Tensor:
-    """The same memory in another tensor's shape."""
-    return shapes.view(self, tuple(other.shape))
-
-
-@method
-def expand_as(self: Tensor, other: Tensor) -> Tensor:
-    """``expand`` to another tensor's shape."""
-    return shapes.expand(self, *other.shape)
-
-
-@method
 def cpu(self: Tensor) -> Tensor:
     """Return the tensor: it lives on the CPU."""
     return self
-
-
-@method
-def t(self: Tensor) -> Tensor:
-    """Transpose of a matrix."""
-    if self.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {self.ndim}D")
-    return shapes.transpose(self, 0, 1) if self.ndim == 2 else self
 
 
 def _reversed(self: Tensor) -> Tensor:
@@ -264,13 +249,10 @@ def _reversed(self: Tensor) -> Tensor:
     return shapes.permute(self, *range(self.ndim - 1, -1, -1))
 
 
-def _swapped(self: Tensor) -> Tensor:
-    """A view with the last two axes swapped."""
-    return shapes.transpose(self, -2, -1)
-
-
 Tensor.T = property(_reversed)  # type: ignore[attr-defined]
-Tensor.mT = property(_swapped)  # type: ignore[attr-defined]
+Tensor.mT = property(viewing.matrix_transpose)  # type: ignore[attr-defined]
+Tensor.mH = property(viewing.matrix_transpose)  # type: ignore[attr-defined]
+Tensor.H = property(f.t)  # type: ignore[attr-defined]
 
 
 @method

@@ -101,12 +101,13 @@ def fill_size(input: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """A view with axes in another order."""
-    order = tuple(axis_of(d, input.ndim) for d in sizes_of(dims, "permute"))
+    wanted = sizes_of(dims, "permute")
+    order = tuple(axis_of(d, input.ndim) for d in wanted) if len(wanted) == input.ndim else ()
     if sorted(order) != list(range(input.ndim)):
         raise RuntimeError(
             f"permute(sparse_coo): number of dimensions in the tensor input does not match the "
             f"length of the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not "
-            f"equal to len(dims) = {len(order)}"
+            f"equal to len(dims) = {len(wanted)}"
         )
     return input.view_as_op(ops.permute, {"order": order}, tuple(input._strides[i] for i in order))
 
@@ -178,12 +179,12 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     return reshape(input, (*shape[:a], math.prod(shape[a : b + 1]), *shape[b + 1 :]))
 
 
-def clone(input: Tensor) -> Tensor:
-    """A copy with its own memory, through which gradients flow."""
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy with its own memory, in row-major order, through which gradients flow."""
     return ops.reshape(input, shape=input._type.shape)
 
 
-def contiguous(input: Tensor) -> Tensor:
+def contiguous(input: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor itself if its elements lie in order, else a copy that does."""
     if input.is_contiguous():
         return input
@@ -191,14 +192,36 @@ def contiguous(input: Tensor) -> Tensor:
 
 
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
-    """Tensors one after another along an axis; dtypes promote."""
+    """Tensors one after another along an axis; dtypes promote. Vectors of no elements drop out."""
+    if not isinstance(tensors, tuple | list):
+        raise TypeError(
+            f"cat(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
+        )
     if not tensors:
-        raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
-    axis = axis_of(dim, tensors[0].ndim)
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    kept = [t for t in tensors if check_tensor(t, "cat").ndim != 1 or t._type.shape[0] != 0]
+    like = kept[0] if kept else tensors[0]
+    axis = axis_of(dim, like.ndim)
+    for position, t in enumerate(kept):
+        if t.ndim == 0:
+            raise RuntimeError(
+                f"zero-dimensional tensor (at position {position}) cannot be concatenated"
+            )
+        if t.ndim != like.ndim:
+            raise RuntimeError(
+                f"Tensors must have same number of dimensions: got {like.ndim} and {t.ndim}"
+            )
+        for i, (a, b) in enumerate(zip(like._type.shape, t._type.shape, strict=True)):
+            if i != axis and a != b:
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {axis}. Expected size {a} "
+                    f"but got size {b} for tensor number {position} in the list."
+                )
     dtype = tensors[0].dtype
     for t in tensors[1:]:
         dtype = promote(dtype, t.dtype)
-    return ops.cat(*(t.to(dtype) for t in tensors), axis=axis)
+    return ops.cat(*(t.to(dtype) for t in kept or tensors[:1]), axis=axis)
 
 
 def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
@@ -214,9 +237,11 @@ def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     return cat([unsqueeze(t, dim) for t in tensors], axis_of(dim, tensors[0].ndim + 1))
 
 
-def flip(input: Tensor, dims: Any) -> Tensor:
+def flip(input: Tensor, *dims: Any) -> Tensor:
     """A copy reversed along axes."""
-    return ops.flip(input, axes=axes_of(dims, input.ndim))
+    chosen = sizes_of(dims, "flip")
+    return ops.flip(input, axes=axes_of(chosen, input.ndim) if chosen else ())
+
 
 __all__ = [
     "broadcast_to", "cat", "clone", "flatten", "flip", "permute", "reshape", "squeeze", "stack",

@@ -49,6 +49,8 @@ def write_back(value: Any, chain: Sequence[tuple[Op, Any]], new: Any) -> Any:
             new = ops.flip(new, axes=attrs["axes"])
         elif op is ops.slice_:
             new = ops.update_slice(outer, new, starts=attrs["starts"], steps=attrs["steps"])
+        elif op is ops.strided and not ops.overlaps(outer.type.shape, attrs):
+            new = ops.update_strided(outer, new, attrs)
         else:
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to "

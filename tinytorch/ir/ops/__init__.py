@@ -74,6 +74,7 @@ from tinytorch.ir.ops.reduction import argmax, argmin, max_, min_, sum_
 from tinytorch.ir.ops.scan import cumargmax, cumargmin, cumsum, logcumsumexp, recurrence
 from tinytorch.ir.ops.selection import cast, detach, require_nonzero, require_range, where
 from tinytorch.ir.ops.source import extent, full, input_, iota
+from tinytorch.ir.ops.strided import overlaps, strided, update_strided
 from tinytorch.ir.ops.structure import call, custom, get, tuple_
 from tinytorch.ir.ops.transcendental import (
     acos,
@@ -99,13 +100,14 @@ __all__ = [
     "TABLE", "abs_", "acos", "acosh", "add", "argmax", "argmin", "argsort", "asin", "asinh",
     "atan", "atan2", "atanh", "barrier", "bitwise_and", "bitwise_not", "bitwise_or",
     "bitwise_xor", "broadcast_to", "call", "cast", "cat", "ceil", "copysign", "cos", "cosh",
-    "cumargmax", "cumargmin", "cumsum", "custom", "detach", "div", "eq", "erf", "erfc", "erfinv",
-    "exp", "exp2", "expm1", "extent", "flip", "floor", "floor_divide", "fmod", "full", "gather",
-    "ge", "get", "gt", "hypot", "input_", "inverse", "iota", "isnan", "le", "log", "log10",
-    "log1p", "log2", "logcumsumexp", "logical_not", "lt", "matmul", "max_", "maximum", "min_",
-    "minimum", "mul", "ne", "neg", "pad", "permute", "pow_", "put_add", "random_bits",
-    "recurrence", "relu", "remainder", "require_nonzero", "require_range", "reshape", "round_",
-    "rsqrt", "scatter_add", "scatter_max", "scatter_min", "scatter_prod", "shift_left",
-    "shift_right", "sigmoid", "sign", "sin", "sinh", "slice_", "sqrt", "sub", "sum_", "take",
-    "tan", "tanh", "trunc", "tuple_", "update_slice", "where",
+    "cumargmax", "cumargmin", "cumsum", "custom", "detach", "div", "eq", "erf", "erfc",
+    "erfinv", "exp", "exp2", "expm1", "extent", "flip", "floor", "floor_divide", "fmod", "full",
+    "gather", "ge", "get", "gt", "hypot", "input_", "inverse", "iota", "isnan", "le", "log",
+    "log10", "log1p", "log2", "logcumsumexp", "logical_not", "lt", "matmul", "max_", "maximum",
+    "min_", "minimum", "mul", "ne", "neg", "overlaps", "pad", "permute", "pow_", "put_add",
+    "random_bits", "recurrence", "relu", "remainder", "require_nonzero", "require_range",
+    "reshape", "round_", "rsqrt", "scatter_add", "scatter_max", "scatter_min", "scatter_prod",
+    "shift_left", "shift_right", "sigmoid", "sign", "sin", "sinh", "slice_", "sqrt", "strided",
+    "sub", "sum_", "take", "tan", "tanh", "trunc", "tuple_", "update_slice", "update_strided",
+    "where",
 ]  # fmt: skip

@@ -13,7 +13,9 @@ from tinytorch.ir.index import Index, constant, delinearize, linearize
 
 Indices: TypeAlias = tuple[Index, ...]
 
-PURE_VIEWS = frozenset({"reshape", "broadcast_to", "permute", "slice", "flip", "barrier"})
+PURE_VIEWS = frozenset(
+    {"reshape", "broadcast_to", "permute", "slice", "flip", "barrier", "strided"}
+)
 """Movement ops that read exactly one element of one operand, always."""
 GUARDED_VIEWS = frozenset({"pad", "cat", "update_slice"})
 """Movement ops that read one operand or another (or zero), by index."""
@@ -64,6 +66,14 @@ def map_view(node: Node, indices: Indices) -> Indices:
                 indices, node.attrs["starts"], node.attrs["steps"], strict=True
             )
         )
+    if name == "strided":
+        moved = []
+        for offset, row in zip(node.attrs["offsets"], node.attrs["steps"], strict=True):
+            at = constant(offset)
+            for index, step in zip(indices, row, strict=True):
+                at = at + index * step
+            moved.append(at)
+        return tuple(moved)
     flipped = set(node.attrs["axes"])
     return tuple(
         index * -1 + (source[axis] - 1) if axis in flipped else index

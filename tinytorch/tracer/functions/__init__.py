@@ -7,24 +7,36 @@ underscore.
 
 from tinytorch.tracer.functions import (
     arithmetic,
+    arranging,
     bits,
     choice,
     comparison,
     elementwise,
     gathering,
+    joining,
+    masking,
     maths,
     product,
     reduction,
     rounding,
+    scattering,
     softmaxes,
+    splitting,
+    viewing,
 )
+from tinytorch.tracer.functions.arranging import *
 from tinytorch.tracer.functions.elementwise import *
 from tinytorch.tracer.functions.gathering import *
+from tinytorch.tracer.functions.joining import *
+from tinytorch.tracer.functions.masking import *
 from tinytorch.tracer.functions.product import *
 from tinytorch.tracer.functions.reduction import *
+from tinytorch.tracer.functions.scattering import *
 from tinytorch.tracer.functions.softmaxes import *
+from tinytorch.tracer.functions.splitting import *
+from tinytorch.tracer.functions.viewing import *
 
 MODULES = (
-    arithmetic, bits, choice, comparison, gathering, maths, product, reduction, rounding,
-    softmaxes,
+    arithmetic, arranging, bits, choice, comparison, gathering, joining, masking, maths, product,
+    reduction, rounding, scattering, softmaxes, splitting, viewing,
 )  # fmt: skip

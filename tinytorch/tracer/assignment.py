@@ -29,7 +29,7 @@ def _value_of(x: Tensor, value: Any, exact: bool) -> Tensor:
         if isinstance(value, list | tuple):
             raise TypeError(f"can't assign a {type(value).__name__} to a {x.dtype}")
         return x.constant(value, shape=())
-    if exact and value.dtype is not x.dtype and value.ndim:
+    if exact and value.dtype is not x.dtype:
         raise RuntimeError(
             "Index put requires the source and destination dtypes match, got "
             f"{x.dtype.name} for the destination and {value.dtype.name} for the source."

@@ -60,9 +60,16 @@ def _prepared(item: Any) -> Any:
     return item
 
 
+def _is_spread(index: Any) -> bool:
+    """Whether a list stands for a tuple: it is short, and holds more than numbers."""
+    return isinstance(index, list) and len(index) < 32 and any(
+        i is None or i is Ellipsis or isinstance(i, list | tuple | slice | Tensor) for i in index
+    )
+
+
 def _as_items(index: Any, ndim: int) -> list[Any]:
     """Expand an index into items that cover every axis (and None for new ones)."""
-    given = list(index) if isinstance(index, tuple) else [index]
+    given = list(index) if isinstance(index, tuple) or _is_spread(index) else [index]
     items = [i if i is None or i is Ellipsis or isinstance(i, slice) else _prepared(i)
              for i in given]  # fmt: skip
     used = 0

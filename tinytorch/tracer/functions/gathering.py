@@ -47,7 +47,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Elements along an axis at the positions of an index of the result's shape."""
-    check_index(index, "gather", (int64,))
+    check_index(index, "gather")
     axis = axis_of(dim, input.ndim)
     if max(index.ndim, 1) != max(input.ndim, 1):
         raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")

@@ -50,7 +50,7 @@ def _along(
     base = input if input.ndim else reshape(input, 1)
     size = base.shape[axis]
     message = f"{name}(): index {{value}} is out of bounds for dimension {axis} with size {size}"
-    index = in_range(reshape(index, -1), size, "IndexError", message, name != "index_add")
+    index = in_range(reshape(index, -1), size, "IndexError", message, name == "index_fill")
     if isinstance(source, Tensor):
         if source.dtype is not input.dtype:
             raise RuntimeError(
@@ -84,6 +84,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """``input`` with slices along an axis at an index replaced by those of ``source``."""
+    check_index(index, "index_copy", (int64,))
     base, axis, index, source = _along("index_copy", input, dim, index, source)
     return _indexed(input, base, axis, index, source, False)
 
@@ -121,7 +122,7 @@ def _elements(
     name: str, input: Tensor, dim: int, index: Tensor, src: Any
 ) -> tuple[int, Tensor, Tensor]:
     """Check the arguments of a scatter; return axis, checked index and values of its shape."""
-    check_index(index, name, (int64,))
+    check_index(index, name)
     axis = axis_of(dim, input.ndim)
     if index.ndim != input.ndim:
         raise RuntimeError("Index tensor must have the same number of dimensions as self tensor")
@@ -293,7 +294,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     """``input`` with the elements at row-major positions replaced by (or added to) ``source``."""
     check_index(index, "put", (int64,))
     if index._type.size != source._type.size:
-        raise RuntimeError(
+        raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got "
             f"source.numel() = {source._type.size}, index.numel() = {index._type.size}"
         )

@@ -14,6 +14,7 @@ from tinytorch.tracer.limits import *
 from tinytorch.tracer.methods import *
 from tinytorch.tracer.mode import *
 from tinytorch.tracer.shapes import *
+from tinytorch.tracer.sizes import *
 from tinytorch.tracer.views import *
 from tinytorch.saving import *
 from tinytorch import autograd as autograd

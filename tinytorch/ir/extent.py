@@ -4,10 +4,10 @@ An ``Extent`` adds, multiplies, divides (where that is exact) and compares like 
 code written for sizes serves both. A constant is always a plain int: programs whose sizes are all
 known never meet an Extent.
 
-Comparisons are decided by the bounds of the Dims where possible: an answer holds for every size
-within them. Where it depends on the size, whoever records the user's program decides by the
-example at hand and guards the outcome (``deciding``); elsewhere equality means equality for all
-sizes, and an undecided order raises SizeError.
+``==`` means equality at every size, as for types. An order is decided by the bounds of the Dims
+where possible. Where it depends on the size, whoever records the user's program decides by the
+example at hand and guards the outcome (``deciding``), and so for ``equal``; elsewhere SizeError is
+raised.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ class Extent:
         return _sum(dict(self.terms), {m: -c for m, c in terms.items()})
 
     def __rsub__(self, other: Any) -> Any:
-        return -self + other
+        return (-self).__add__(other)
 
     def __floordiv__(self, other: Any) -> Any:
         return _whole(self, other)[0]
@@ -165,31 +165,25 @@ class Extent:
         return _decider(f"{self} ** {other}").number(self) ** other
 
     def _inexact(self, other: Any, method: str) -> Any:
-        if not isinstance(other, float):
+        if type(other) is not float:
             return NotImplemented
         return getattr(_decider(f"arithmetic on {self}").number(self), method)(other)
 
     # ------------------------------------------------------------- comparison
 
     def __eq__(self, other: object) -> bool:
-        terms = _terms(other)
-        if terms is None:
+        if isinstance(other, Extent):
+            return self.terms == other.terms
+        if _terms(other) is None:
             return NotImplemented
-        if isinstance(other, Extent) and self.terms == other.terms:
-            return True
-        difference = _sum(dict(self.terms), {m: -c for m, c in terms.items()})
-        if isinstance(difference, int):
-            return difference == 0
-        low, high = difference.bounds()
+        # Whether a size is 0 or 1 changes what a program means, so that is settled.
+        return equal(self, other) if other in (0, 1) else False
+
+    def may_vanish(self) -> bool:
+        """Whether bounds and divisibility leave room for the value 0."""
+        low, high = self.bounds()
         if (low is not None and low > 0) or (high is not None and high < 0):
             return False
-        if not difference._may_vanish():
-            return False
-        decider = _active.decider
-        return False if decider is None else decider.decide(difference, "==")
-
-    def _may_vanish(self) -> bool:
-        """Whether divisibility leaves room for the value 0."""
         step = math.gcd(*(c for m, c in self.terms if m))
         return dict(self.terms).get((), 0) % step == 0
 
@@ -198,16 +192,16 @@ class Extent:
         return equal if equal is NotImplemented else not equal
 
     def __lt__(self, other: Any) -> bool:
-        return _ordered(self - other, "<")
+        return _ordered(self, other, "<")
 
     def __le__(self, other: Any) -> bool:
-        return _ordered(self - other, "<=")
+        return _ordered(self, other, "<=")
 
     def __gt__(self, other: Any) -> bool:
-        return _ordered(other - self, "<")
+        return _ordered(-self, other, "<", -1)
 
     def __ge__(self, other: Any) -> bool:
-        return _ordered(other - self, "<=")
+        return _ordered(-self, other, "<=", -1)
 
     def __bool__(self) -> bool:
         return self != 0
@@ -255,7 +249,7 @@ Size: TypeAlias = int | Extent
 def _terms(value: Any) -> Terms | None:
     if isinstance(value, Extent):
         return dict(value.terms)
-    if isinstance(value, int | np.integer) and type(value) is not bool:
+    if issubclass(type(value), int | np.integer) and type(value) is not bool:
         return {(): int(value)}
     return None
 
@@ -341,11 +335,17 @@ def _settled(value: Any) -> int:
     ) else int(value)
 
 
-def _ordered(difference: Any, relation: str) -> bool:
+def _ordered(size: Extent, other: Any, relation: str, sign: int = 1) -> bool:
+    """Whether ``size relation sign * other``."""
+    if type(other) is float:
+        number = _decider(f"{size} {relation} {other}").number(size)
+        return bool(number < sign * other if relation == "<" else number <= sign * other)
+    terms = _terms(other)
+    if terms is None:
+        return NotImplemented
+    difference = _sum(dict(size.terms), {m: -sign * c for m, c in terms.items()})
     if isinstance(difference, int):
         return difference < 0 if relation == "<" else difference <= 0
-    if not isinstance(difference, Extent):
-        return bool(difference < 0 if relation == "<" else difference <= 0)
     low, high = difference.bounds()
     least = 0 if relation == "<" else 1
     if high is not None and high < least:
@@ -388,6 +388,17 @@ def _add(a: int | None, b: int | None) -> int | None:
 
 
 # --------------------------------------------------------- questions and values
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two sizes are equal at the sizes at hand, guarded; else whether they always are."""
+    difference = a - b
+    if isinstance(difference, int):
+        return difference == 0
+    decider = _active.decider
+    if decider is None or not difference.may_vanish():
+        return False
+    return decider.decide(difference, "==")
 
 
 def surely_less(a: Any, b: Any) -> bool:

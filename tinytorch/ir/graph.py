@@ -19,6 +19,7 @@ import networkx as nx
 import numpy as np
 
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.op import Attrs, Op
 from tinytorch.ir.operators import Operators, beside_a_number, matched, needs_matching
 from tinytorch.ir.origin import Origin
@@ -128,12 +129,22 @@ class Graph:
         self, value: Any, shape: Sequence[Any] = (), dtype: DType = float32, weak: bool = False
     ) -> Node:
         """Add a node that is one number everywhere."""
+        if isinstance(value, Extent):
+            return self._size_constant(value, tuple(shape), dtype, weak)
         value = value.item() if isinstance(value, np.generic) else value
         number = {"b": bool, "i": int, "f": float}[dtype.kind](value)
         attrs: dict[str, Any] = {"value": number, "shape": tuple(shape), "dtype": dtype}
         if weak:
             attrs["weak"] = True
         return self.add(ops.full, **attrs)
+
+    def _size_constant(
+        self, size: Extent, shape: tuple[Any, ...], dtype: DType, weak: bool
+    ) -> Node:
+        node = self.add(ops.extent, (), size=size)
+        attrs = {"dtype": dtype, "weak": True} if weak else {"dtype": dtype}
+        node = self.add(ops.cast, [node], **attrs)
+        return self.add(ops.broadcast_to, [node], shape=shape) if shape else node
 
     def freeze(self) -> Graph:
         """Forbid further changes; return the graph."""

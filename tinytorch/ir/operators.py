@@ -13,6 +13,7 @@ import numpy as np
 
 from tinytorch.errors import TypeRuleError
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import (
     DType,
@@ -36,7 +37,7 @@ def weak_type(value: Any) -> TensorType:
         value = value.item()
     if isinstance(value, bool):
         return TensorType(bool_, (), True)
-    if isinstance(value, int):
+    if isinstance(value, int | Extent):
         return TensorType(int64, (), True)
     if isinstance(value, float):
         return TensorType(float64, (), True)

@@ -114,6 +114,16 @@ class TensorType:
     shape: Shape = ()
     weak: bool = False
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, TensorType):
+            return NotImplemented
+        # Ranks first: tuples of different lengths would compare their first sizes, and a symbolic
+        # size would have to be guarded for that.
+        return (
+            self.dtype is other.dtype and len(self.shape) == len(other.shape)
+            and self.shape == other.shape and self.weak == other.weak
+        )
+
     @property
     def ndim(self) -> int:
         """Number of axes."""

@@ -60,6 +60,7 @@ class Binding:
             "dict_get": dict.__getitem__, "FREED": FREED, "chain": apply_chain,
             "lending": lending, "references": sys.getrefcount,
         }  # fmt: skip
+        self.env |= traced.values
         self.seen = Seen(epoch.value)
         self.env["seen"] = self.seen
         self.floats = array("d", [0.0]) * max(1, len(traced.trace.numbers))
@@ -113,8 +114,8 @@ class Binding:
     # ---------------------------------------------------------------- guards
 
     def _guards(self) -> None:
-        grad = mode.grad
-        self.bind("dtype", mode.default_dtype)
+        grad = self.traced.grad
+        self.bind("dtype", self.traced.default_dtype)
         self._miss(
             f"mode.trace is not None or mode.grad is not {grad} or "
             f"mode.inference is not {mode.inference} or "

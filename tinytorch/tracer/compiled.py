@@ -1,9 +1,10 @@
 """``@tinytorch.compile``: a function whose every call is one native call.
 
 The first call of a kind (argument structure, types, strides, aliasing, grad mode) traces and
-compiles; later ones replay. A replay checks what the trace relied on; if something changed, the
-next fitting replay is tried, else the function is traced again. Never a stale result: a change is
-seen, or was refused when the function was traced.
+compiles; later ones replay. Sizes of arguments that turn out to differ become symbolic at the next
+compile, which then serves every size (``dynamic.py``). A replay checks what the trace relied on; if
+something changed, the next fitting replay is tried, else the function is traced again. Never a
+stale result: a change is seen, or was refused when the function was traced.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,35 +23,17 @@ from tinytorch.ir.graph import Graph
 from tinytorch.tracer import tape
 from tinytorch.tracer.binding import MISS, Binding
 from tinytorch.tracer.dump import dump
+from tinytorch.tracer.dynamic import SizeHistory
 from tinytorch.tracer.fingerprint import Fingerprint
 from tinytorch.tracer.inspection import CacheInfo, KernelView, Stages
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.specialize import Traced, trace_call
+from tinytorch.tracer.template import Replay, Template
 from tinytorch.tracer.tracked import epoch
 from tinytorch.tracer.tree import flatten
 
 MAX_REPLAYS = 64
 _WARN_AT = 8
-
-
-@dataclass
-class Replay:
-    """One compiled kind of call."""
-
-    structure: Any
-    run: Callable[..., Any]
-    binding: Binding
-    built: compiler.Compiled
-    traced: Traced
-    fingerprint: Fingerprint
-    reason: str
-
-    def revalidate(self) -> bool:
-        """After the epoch moved: whether the tracked objects behind this replay are the same."""
-        if Fingerprint(self.traced.reach.tracked).key != self.fingerprint.key:
-            return False
-        self.binding.seen.value = epoch.value
-        return True
 
 
 class Compiled:
@@ -62,6 +44,9 @@ class Compiled:
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__)
         self._replays: list[Replay] = []
+        self._templates: list[Template] = []
+        self._last: Replay | None = None
+        self._sizes = SizeHistory()
         self._flat: Callable[..., Any] | None = None
         self._arity = -1
         self._lock = threading.RLock()
@@ -104,7 +89,17 @@ class Compiled:
                 if result is not MISS:
                     self._prefer(replay, args, kwargs)
                     return result
-            replay = self._compile(args, kwargs, structure)
+            for template in list(self._templates):
+                found = template.fitting(structure, leaves)
+                if found is None:
+                    continue
+                if found.binding.seen.value != epoch.value and not found.revalidate():
+                    continue
+                result = found.run(*leaves)
+                if result is not MISS:
+                    self._prefer(found, args, kwargs)
+                    return result
+            replay = self._compile(args, kwargs, structure, leaves)
             result = replay.run(*leaves)
         if result is MISS:
             raise AssertionError(f"{self.name}: a fresh trace does not fit its own arguments")
@@ -113,15 +108,38 @@ class Compiled:
 
     def _prefer(self, replay: Replay, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Try this replay first next time."""
+        self._last = replay
         if replay in self._replays:
             self._replays.remove(replay)
-        self._replays.insert(0, replay)
+            self._replays.insert(0, replay)
         leaves, _ = flatten(args)
         flat = not kwargs and len(leaves) == len(args)
         self._flat = replay.run if flat else None
         self._arity = len(args) if flat else -1
 
-    def _compile(self, args: tuple[Any, ...], kwargs: dict[str, Any], structure: Any) -> Replay:
+    def _compile(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], structure: Any, leaves: list[Any]
+    ) -> Replay:
+        replay = self._compile_for_any_size(args, kwargs, structure, leaves)
+        if replay is None:
+            replay = self._compile_for_these_sizes(args, kwargs, structure)
+        self._last = replay
+        self._sizes.note(structure, leaves)
+        self.compiles += 1
+        if self.compiles > 1:
+            self.retraces += 1
+            if self.retraces == _WARN_AT:
+                warnings.warn(
+                    f"{self.name} was traced {self.compiles} times; see {self.name}.explain()",
+                    stacklevel=4,
+                )
+        if config.dump:
+            dump(config.dump, f"{self.name}_{self.compiles}", self.stages, replay.built.graph)
+        return replay
+
+    def _compile_for_these_sizes(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], structure: Any
+    ) -> Replay:
         traced = trace_call(self.function, args, kwargs, self.name)
         built = compiler.build(traced.graph)
         binding = Binding(traced, built)
@@ -132,23 +150,37 @@ class Compiled:
         )
         self._replays.insert(0, replay)
         del self._replays[MAX_REPLAYS:]
-        self.compiles += 1
-        if self.compiles > 1:
-            self.retraces += 1
-            if self.retraces == _WARN_AT:
-                warnings.warn(
-                    f"{self.name} was traced {self.compiles} times; see {self.name}.explain()",
-                    stacklevel=4,
-                )
-        if config.dump:
-            dump(config.dump, f"{self.name}_{self.compiles}", self.stages, built.graph)
+        return replay
+
+    def _compile_for_any_size(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], structure: Any, leaves: list[Any]
+    ) -> Replay | None:
+        """Compile with symbolic sizes, if sizes were seen to differ; None if that cannot be."""
+        dims = self._sizes.dims(structure, leaves)
+        if not dims:
+            return None
+        found = self._sizes.trace(
+            dims, lambda sizes: trace_call(self.function, args, kwargs, self.name, sizes)
+        )
+        if found is None:
+            return None
+        traced, built = found
+        template = Template(
+            structure, built, traced, Fingerprint(traced.reach.tracked),
+            self._why(structure, traced), epoch.value,
+        )  # fmt: skip
+        replay = self._sizes.checked(lambda: template.fitting(structure, leaves))
+        if replay is None:
+            return None
+        self._templates.insert(0, template)
+        del self._templates[MAX_REPLAYS:]
         return replay
 
     def _why(self, structure: Any, traced: Traced) -> str:
         """Say why no replay fitted."""
-        if not self._replays:
+        last = self._last
+        if last is None:
             return "first call"
-        last = self._replays[0]
         if last.structure != structure:
             return "the arguments have another structure"
         from_last = difference(last, traced)
@@ -158,9 +190,9 @@ class Compiled:
 
     @property
     def _current(self) -> Replay:
-        if not self._replays:
+        if self._last is None:
             raise RuntimeError(f"{self.name} has not been called yet, so there is nothing to show")
-        return self._replays[0]
+        return self._last
 
     @property
     def stages(self) -> Stages:
@@ -186,31 +218,47 @@ class Compiled:
     def cache_info(self) -> CacheInfo:
         """Counts of compiles, hits (calls that were replayed at once), retraces, kinds kept."""
         built = sum(r.built.executable.compiled for r in self._replays)
+        built += sum(t.compiled for t in self._templates)
         hits = self.calls - self.compiles
-        return CacheInfo(self.compiles, hits, self.retraces, len(self._replays), built)
+        kinds = len(self._replays) + len(self._templates)
+        return CacheInfo(self.compiles, hits, self.retraces, kinds, built)
 
     def explain(self) -> str:
         """Why each kind of call was traced, and what its replay checks."""
         lines = [f"{self.name}: {self.compiles} compiles, {self.retraces} retraces"]
-        for number, replay in enumerate(reversed(self._replays), 1):
-            lines.append(f"{number}. {replay.reason}")
-            for position, leaf in enumerate(replay.traced.leaves):
-                shown = getattr(leaf, "_type", type(leaf).__name__)
-                lines.append(f"     argument {position}: {shown}")
-            for check in replay.traced.checks:
-                lines.append(f"     checks {check.text}")
-            for text, outcome in replay.traced.trace.predicates.items():
-                lines.append(f"     checks {text} == {outcome!r}")
+        kinds: list[Replay | Template] = [*reversed(self._replays), *reversed(self._templates)]
+        for number, kind in enumerate(kinds, 1):
+            lines.append(f"{number}. {kind.reason}")
+            lines += [f"     {line}" for line in _checks(kind)]
+        lines += [f"sizes: {note}" for note in self._sizes.notes]
         return "\n".join(lines)
 
     def clear(self) -> None:
         """Forget everything compiled."""
         with self._lock:
             self._replays.clear()
+            self._templates.clear()
+            self._last = None
+            self._sizes = SizeHistory()
             self._flat, self._arity = None, -1
 
     def __repr__(self) -> str:
-        return f"<compiled {self.name}: {len(self._replays)} kinds>"
+        return f"<compiled {self.name}: {len(self._replays) + len(self._templates)} kinds>"
+
+
+def _checks(kind: Replay | Template) -> list[str]:
+    """What a kind of call is for, and what is checked before it is replayed."""
+    traced, lines = kind.traced, []
+    for position, leaf in enumerate(traced.leaves):
+        shown = getattr(leaf, "_type", type(leaf).__name__)
+        lines.append(f"argument {position}: {shown}")
+    if isinstance(kind, Template) and traced.sizes is not None:
+        lines += traced.sizes.explain()
+        ran = ", ".join("x".join(map(str, key)) for key in kind.replays)
+        lines.append(f"compiled for any size; ready for {ran}")
+    lines += [f"checks {check.text}" for check in traced.checks]
+    lines += [f"checks {t} == {outcome!r}" for t, outcome in traced.trace.predicates.items()]
+    return lines
 
 
 def difference(last: Replay, traced: Traced) -> str:

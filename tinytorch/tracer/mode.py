@@ -20,6 +20,7 @@ class _Mode(threading.local):
     """Thread-local switches."""
 
     trace: Any = None
+    sizes: Any = None  # symbolic sizes of the trace under way, if it has any
     grad: bool = True
     inference: bool = False
     default_dtype: DType = float32

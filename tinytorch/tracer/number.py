@@ -17,6 +17,7 @@ from typing import Any
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent, divided, equal, surely_less
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, weak_type
 from tinytorch.ir.types import TensorType
@@ -33,16 +34,17 @@ class Number(Operators):
     """An int or float whose value may differ from call to call.
 
     ``text`` is a Python expression over the call's numbers that gives the value, ``value`` what it
-    is during this trace.
+    is during this trace. ``size`` is the Extent that it is, if it can serve as a size.
     """
 
-    __slots__ = ("node", "text", "trace", "value")
+    __slots__ = ("node", "size", "text", "trace", "value")
 
-    def __init__(self, trace: Any, node: Any, text: str, value: Any) -> None:
+    def __init__(self, trace: Any, node: Any, text: str, value: Any, size: Any = None) -> None:
         self.trace = trace
         self.node = node
         self.text = text
         self.value = value
+        self.size = size
 
     @property
     def __class__(self) -> Any:
@@ -67,6 +69,9 @@ class Number(Operators):
                 raise TypeError(f"unsupported operand for {op.name}: {type(x).__name__}")
         if op.name not in _PYTHON:
             return self.trace.number_as_tensor(self).apply_op(op, operands, attrs)
+        size = _size_of(op.name, operands)
+        if size is not None:
+            return mode.trace.size_number(size) if isinstance(size, Extent) else size
         _guard_domain(op.name, operands)
         text = _PYTHON[op.name].format(*(text_of(x) for x in operands))
         values = [value_of(x) for x in operands]
@@ -100,6 +105,8 @@ class Number(Operators):
     def known(self) -> Any:
         """Return the value itself, guarding that it stays the same."""
         self.check_trace()
+        if self.size is not None:
+            return mode.sizes.settle(self.size)
         self.trace.guard_number(self)
         return self.value
 
@@ -109,6 +116,11 @@ class Number(Operators):
         self.check_trace()
         if not _is_number(other):
             return {"==": False, "!=": True}.get(symbol, NotImplemented)
+        mine, its = as_size(self), as_size(other)
+        if mine is not None and its is not None:
+            if symbol in ("==", "!="):
+                return equal(mine, its) == (symbol == "==")
+            return eval(f"a {symbol} b", {"a": mine, "b": its})
         text = f"({self.text} {symbol} {text_of(other)})"
         return self.trace.guard_predicate(
             text, eval(f"a {symbol} b", {"a": self.value, "b": value_of(other)})
@@ -158,6 +170,8 @@ class Number(Operators):
 
     def __bool__(self) -> bool:
         self.check_trace()
+        if self.size is not None:
+            return not equal(self.size, 0)
         return bool(self.trace.guard_predicate(f"bool({self.text})", bool(self.value)))
 
     def __float__(self) -> float:
@@ -222,13 +236,15 @@ setattr(Number, "__invert__", _on_bits("__invert__"))  # noqa: B010 - beside its
 
 
 def _is_number(x: Any) -> bool:
-    return type(x) is Number or isinstance(x, bool | int | float)
+    return type(x) is Number or isinstance(x, bool | int | float | Extent)
 
 
 def text_of(x: Any) -> str:
     """Python expression of a Number or a plain number, safe inside a larger one."""
     if type(x) is Number:
         return str(x.text)
+    if isinstance(x, Extent):
+        return f"({x.code})"
     if isinstance(x, float) and not math.isfinite(x):
         return f"float({str(x)!r})"
     return f"({x!r})"
@@ -236,7 +252,53 @@ def text_of(x: Any) -> str:
 
 def value_of(x: Any) -> Any:
     """Value of a Number or a plain number, without a guard."""
+    if isinstance(x, Extent):
+        return x.at(mode.sizes.values)
     return x.value if type(x) is Number else x
+
+
+def as_size(x: Any) -> Any:
+    """An int, or the Extent that a size is; None for other numbers."""
+    if type(x) is Number:
+        return x.size
+    if isinstance(x, Extent) or type(x) is int:
+        return x
+    return int(x) if type(x) is float and x.is_integer() else None
+
+
+def _size_of(name: str, operands: Sequence[Any]) -> Any:
+    """What arithmetic on sizes gives as a size; None if it is none for all sizes alike."""
+    if any(type(x) is float for x in operands):
+        return None
+    sizes = [as_size(x) for x in operands]
+    if name not in _ON_SIZES or any(s is None for s in sizes):
+        return None
+    if name in ("floor_divide", "remainder"):
+        a, b = sizes
+        quotient, rest = divided(a, b) if b != 0 else (None, None)
+        exact = quotient is not None and surely_less(-1, rest) and surely_less(rest, b)
+        return (quotient if name == "floor_divide" else rest) if exact else None
+    if name == "pow" and not (type(sizes[1]) is int and sizes[1] >= 0):
+        return None
+    return eval(_PYTHON[name].format(*(f"_{i}" for i in range(len(sizes)))),
+                {f"_{i}": s for i, s in enumerate(sizes)})  # fmt: skip
+
+
+_ON_SIZES = frozenset({"add", "sub", "mul", "neg", "pow", "floor_divide", "remainder"})
+
+
+def plain(value: Any) -> Any:
+    """Sizes as graphs hold them: numbers that are sizes as Extents, others specialised."""
+    if type(value) is Number:
+        return value.known() if value.size is None else value.size
+    if isinstance(value, tuple | list):
+        return tuple(plain(v) for v in value)
+    return value
+
+
+def plain_attrs(attrs: Any) -> Any:
+    """Attributes of an op, sizes among them as graphs hold them."""
+    return attrs if mode.sizes is None else {key: plain(v) for key, v in attrs.items()}
 
 
 def _guard_domain(name: str, operands: Sequence[Any]) -> None:
@@ -262,7 +324,7 @@ def _guard_domain(name: str, operands: Sequence[Any]) -> None:
 
 def _apply_known(op: Op, operands: Sequence[Any]) -> Any:
     """Fall back to the values themselves where a result has no 64-bit form."""
-    values = [x.known() if type(x) is Number else x for x in operands]
+    values = [x.known() if type(x) is Number else value_of(x) for x in operands]
     return eval(_PYTHON[op.name].format(*(f"_{i}" for i in range(len(values)))),
                 {f"_{i}": v for i, v in enumerate(values)})  # fmt: skip
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.types import promote
-from tinytorch.tracer.number import Number
+from tinytorch.tracer.number import Number, as_size
 from tinytorch.tracer.storage import view_strides
 from tinytorch.tracer.tensor import Tensor
 
@@ -59,7 +60,13 @@ def sizes_of(shape: Sequence[Any], function: str) -> tuple[int, ...]:
                 f"{function}(): argument 'size' must be tuple of ints, but found element of type "
                 f"{type(size).__name__}"
             )
-    return tuple(int(s.__index__()) for s in shape)
+    return tuple(_size(s) for s in shape)
+
+
+def _size(value: Any) -> Any:
+    """A size: an int, or an Extent where it is symbolic."""
+    size = as_size(value) if type(value) is Number else value
+    return size if isinstance(size, Extent) else int(value.__index__())
 
 
 # ---------------------------------------------------------------------- shapes
@@ -68,7 +75,7 @@ def sizes_of(shape: Sequence[Any], function: str) -> tuple[int, ...]:
 def reshape(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape; a view where strides allow, else a copy."""
     wanted = fill_size(input, sizes_of(shape, "reshape"))
-    strides = view_strides(tuple(input.shape), input._strides, wanted)
+    strides = view_strides(input._type.shape, input._strides, wanted)
     if strides is None:
         return ops.reshape(input, shape=wanted)
     return input.view_as_op(ops.reshape, {"shape": wanted}, strides)
@@ -77,7 +84,7 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 def view(input: Tensor, *shape: Any) -> Tensor:
     """The same memory in another shape; raises RuntimeError where only a copy could do it."""
     wanted = fill_size(input, sizes_of(shape, "view"))
-    strides = view_strides(tuple(input.shape), input._strides, wanted)
+    strides = view_strides(input._type.shape, input._strides, wanted)
     if strides is None:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "

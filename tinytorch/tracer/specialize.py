@@ -11,12 +11,15 @@ from numpy.lib.array_utils import byte_bounds
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
+from tinytorch.ir.extent import deciding
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
+from tinytorch.ir.types import DType, float32
 from tinytorch.tracer.checks import Check
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.reach import Reach
+from tinytorch.tracer.sizes import SymbolicSizes
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.trace import Trace
 from tinytorch.tracer.tree import flatten, unflatten
@@ -57,26 +60,41 @@ class Traced:
     reach: Reach
     argument_of: dict[int, int] = field(default_factory=dict)
     """Index of the leaf that a captured input stands for, by position among captures."""
+    sizes: SymbolicSizes | None = None
+    grad: bool = True
+    default_dtype: DType = float32
+    values: dict[str, int] = field(default_factory=dict)
+    """Sizes that the graph was made for out of one with symbolic sizes, by name."""
 
 
 def trace_call(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
-) -> Traced:
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str,
+    sizes: SymbolicSizes | None = None,
+) -> Traced:  # fmt: skip
     """Run a function once under a trace. The user's objects are left as they were.
 
     If an installed package turns out to call tinytorch, it is listed as user code, and the function
-    is run once more with that code watched.
+    is run once more with that code watched. With ``sizes``, the axes of arguments that they name
+    are symbolic; ``Restart`` is raised if they cannot be quite as they are.
     """
     while True:
-        traced = _trace_once(function, args, kwargs, name)
+        with deciding(sizes):
+            mode.sizes = sizes
+            try:
+                traced = _trace_once(function, args, kwargs, name, sizes)
+            finally:
+                mode.sizes = None
+        if sizes is not None and sizes.restart is not None:  # caught by user code
+            raise sizes.restart
         callers = {o.file for group in traced.graph.origins.values() for o in group}
         if not [file for file in callers if claim(file)]:
             return traced
 
 
 def _trace_once(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
-) -> Traced:
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str,
+    sizes: SymbolicSizes | None,
+) -> Traced:  # fmt: skip
     leaves, structure = flatten((args, kwargs))
     reach = Reach()
     target = getattr(function, "__func__", function)
@@ -89,6 +107,8 @@ def _trace_once(
             reach.value(leaf, f"argument {number}", None)
     reach.settle()
     trace = Trace(name, mode.default_dtype)
+    if sizes is not None:
+        leaves = _stand_ins(sizes, leaves, reach)
     inside, argument_of = _arguments(trace, leaves)
     watch = Watch(reach)
     mode.trace = trace
@@ -105,6 +125,20 @@ def _trace_once(
     watch.find_unlisted()
     watch.check_side_effects()
     return _Finish(trace, reach, watch, structure, leaves, argument_of).run(result)
+
+
+def _stand_ins(sizes: SymbolicSizes, leaves: list[Any], reach: Reach) -> list[Any]:
+    """The leaves, with symbolic sizes where they are asked for."""
+    stands: dict[int, Tensor] = {}
+    found: list[Any] = []
+    for position, leaf in enumerate(leaves):
+        if isinstance(leaf, Tensor):
+            leaf = stands.setdefault(id(leaf), sizes.stand_in(position, leaf))
+        found.append(leaf)
+    for tensor in reach.tracked:
+        if isinstance(tensor, Tensor):
+            sizes.check_capture(tensor)
+    return found
 
 
 def _arguments(trace: Trace, leaves: list[Any]) -> tuple[list[Any], dict[int, int]]:
@@ -161,7 +195,7 @@ class _Finish:
         checks = [c for c in self.reach.checks if c.concerns(self.watch.ran)]
         return Traced(
             self.graph, self.trace, self.structure, self.leaves, results, result_structure, grads,
-            checks, self.reach, self.argument_of,
+            checks, self.reach, self.argument_of, mode.sizes, mode.grad, mode.default_dtype,
         )  # fmt: skip
 
     def _result(self, leaf: Any) -> Result:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.ir.extent import Extent
 from tinytorch.tracer.mode import mode
 
 
@@ -30,10 +31,10 @@ class Storage:
 def contiguous_strides(shape: tuple[Any, ...]) -> tuple[int, ...]:
     """Row-major strides, in elements."""
     strides: list[int] = []
-    step = 1
+    step: Any = 1
     for size in reversed(shape):
         strides.append(step)
-        step *= max(int(size), 1)
+        step *= size if isinstance(size, Extent) else max(int(size), 1)
     return tuple(reversed(strides))
 
 
@@ -51,8 +52,8 @@ def is_contiguous(shape: tuple[Any, ...], strides: tuple[int, ...]) -> bool:
 
 
 def view_strides(
-    shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, ...]
-) -> tuple[int, ...] | None:
+    shape: tuple[Any, ...], strides: tuple[Any, ...], new: tuple[Any, ...]
+) -> tuple[Any, ...] | None:
     """Strides under which memory can be seen in a new shape, or None if only a copy can.
 
     Runs of axes that lie densely in memory are matched against the new axes, as PyTorch's

@@ -18,6 +18,7 @@ from tinytorch.ir.operators import Operators, beside_a_number, matched, needs_ma
 from tinytorch.ir.storage import numbers, run_rule, stored
 from tinytorch.ir.types import DType, TensorType, TupleType, bfloat16, from_numpy_dtype
 from tinytorch.tracer.mode import mode, no_grad
+from tinytorch.tracer.number import plain, plain_attrs
 from tinytorch.tracer.refusals import concrete, foreign, refuse_number
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import RETAIN, Saved, TapeNode, pick, saves_nothing
@@ -40,8 +41,8 @@ class Tensor(Operators):
     """
 
     __slots__ = (
-        "__weakref__", "_array", "_base", "_chain", "_grad", "_hooks", "_memo", "_pointer",
-        "_requires", "_storage", "_strides", "_tape", "_tape_version", "_type",
+        "__weakref__", "_array", "_base", "_chain", "_dynamic", "_grad", "_hooks", "_memo",
+        "_pointer", "_requires", "_storage", "_strides", "_tape", "_tape_version", "_type",
     )  # fmt: skip
 
     _type: TensorType
@@ -57,6 +58,7 @@ class Tensor(Operators):
     _tape_version: int
     _memo: Any
     _pointer: int
+    _dynamic: frozenset[int]  # axes marked by mark_dynamic; set there alone
 
     if TYPE_CHECKING:  # methods are bound by name, from the table of functions
 
@@ -107,7 +109,8 @@ class Tensor(Operators):
     @property
     def shape(self) -> Size:
         """Sizes of the axes."""
-        return Size(self._type.shape)
+        shape = self._type.shape
+        return Size(shape) if mode.sizes is None else Size(mode.sizes.shape(shape))
 
     @property
     def dtype(self) -> DType:
@@ -235,6 +238,8 @@ class Tensor(Operators):
 
     def view_as_op(self, op: Op, attrs: Any, strides: tuple[int, ...]) -> Tensor:
         """Apply a movement op as a view: same storage, other strides."""
+        if mode.sizes is not None:
+            attrs, strides = plain_attrs(attrs), plain(strides)
         inferred = op.infer((self._type,), attrs)
         if mode.trace is not None:
             return mode.trace.view(self, op, attrs, inferred, strides)

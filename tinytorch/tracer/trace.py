@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import matched, needs_matching, weak_type
-from tinytorch.ir.types import DType, TensorType, TupleType
+from tinytorch.ir.types import DType, TensorType, TupleType, count
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.tracer.backward import accumulate
 from tinytorch.tracer.mode import mode, no_grad, user_origin
-from tinytorch.tracer.number import Number, text_of
+from tinytorch.tracer.number import Number, plain, plain_attrs, text_of
 from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage, contiguous_strides
 from tinytorch.tracer.tensor import TRACED, Tensor
@@ -51,7 +50,7 @@ class Trace:
         self.grads_read: dict[int, tuple[Tensor, Tensor | None]] = {}
         self.freed: set[Node] = set()
         self.random_state: Tensor | None = None
-        self.random_offset = 0
+        self.random_offset: Any = 0
         self._values: dict[Any, Node] = {}
         self._inputs: dict[Any, Node] = {}
         self._owned: dict[int, Storage] = {}
@@ -60,6 +59,7 @@ class Trace:
         self._retained: dict[int, Tensor] = {}
         self._labels = 0
         self._number_sources: dict[tuple[int, str], Number] = {}
+        self._sizes: dict[Extent, Number] = {}
         self.token = object()
 
     # ------------------------------------------------------------- recording
@@ -67,6 +67,7 @@ class Trace:
     def record(self, op: Op, operands: Sequence[Any], attrs: Any) -> Any:
         """Add a node for an op on tensors (and Numbers) and return a traced tensor."""
         self.graph.origin = user_origin(self.phase)
+        attrs = plain_attrs(attrs)
         tensors = [self.number_as_tensor(x) if type(x) is Number else x for x in operands]
         nodes = [self.node_of(x) for x in tensors]
         node = self._added(op, tensors, nodes, attrs)
@@ -114,7 +115,7 @@ class Trace:
 
     def constant(self, value: Any, shape: Any, dtype: DType) -> Tensor:
         """Return a traced constant."""
-        return self.tensor(self.graph.constant(value, shape, dtype))
+        return self.tensor(self.graph.constant(plain(value), plain(shape), dtype))
 
     def _note_leaf(self, x: Tensor, node: Node) -> None:
         root = x if x._base is None else x._base
@@ -158,6 +159,8 @@ class Trace:
     def capture(self, x: Tensor, name: str = "") -> Node:
         """Make an outside tensor an input of the graph; views of one region share one."""
         key = region(x)
+        if mode.sizes is not None:
+            mode.sizes.check_capture(x)
         node = self._inputs.get(key)
         if node is None:
             node = self.graph.add_input(x._type, name or f"t{len(self.captures)}")
@@ -297,6 +300,14 @@ class Trace:
         self.numbers.append((number.node, number))
         return number
 
+    def size_number(self, size: Extent) -> Number:
+        """A size as a number: of use in arithmetic, and as a size again."""
+        if size not in self._sizes:
+            node = self.graph.add(ops.extent, (), size=size)
+            value = size.at(mode.sizes.values)
+            self._sizes[size] = Number(self, node, f"({size.code})", value, size)
+        return self._sizes[size]
+
     def number_of(self, holder: Any, key: str, name: str) -> Number:
         """A number kept in a tracked object's dict, read again at every call."""
         source = (id(holder), key)
@@ -358,7 +369,7 @@ class Trace:
         node = self.node_of(state)
         self.graph.origin = user_origin(self.phase)
         bits = self.graph.add(ops.random_bits, [node], shape=shape, offset=self.random_offset)
-        self.random_offset += int(np.prod(shape, dtype=np.int64))
+        self.random_offset += count(shape)
         return self.tensor(bits)
 
     def reseed(self) -> None:

@@ -16,10 +16,19 @@ class Size(tuple[Any, ...]):
 
     def numel(self) -> int:
         """Number of elements."""
-        total = 1
+        total: Any = 1
         for size in self:
             total *= size
         return total
+
+    def __eq__(self, other: object) -> bool:
+        # Lengths first: Python compares the first items even of tuples of different lengths.
+        return isinstance(other, tuple) and len(self) == len(other) and tuple.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = tuple.__hash__
 
     def __repr__(self) -> str:
         return f"tinytorch.Size({list(self)})"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinytorch.ir import ops
-from tinytorch.ir.extent import typical
+from tinytorch.ir.extent import Extent, typical
 from tinytorch.ir.graph import Node
 
 SMALL = 16_384
@@ -57,10 +57,10 @@ def product_operands(node: Node) -> tuple[Operand, Operand]:
 def by_library(node: Node) -> bool:
     """Whether the BLAS library computes a matmul; a pure function of shape and dtype.
 
-    Symbolic sizes count as what was seen of them.
+    Symbolic sizes count as what was seen of them; a symbolic number of terms is for the library.
     """
     *batch, m, n = node.type.shape
     k = node.inputs[0].type.shape[-1]
     if node.type.dtype.name not in ("float32", "float64"):
         return False
-    return bool(typical(m * n * k) > SMALL)
+    return isinstance(k, Extent) or bool(typical(m * n * k) > SMALL)

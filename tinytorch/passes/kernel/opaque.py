@@ -149,7 +149,7 @@ def lower_product(graph: Graph, node: Node, target: Target) -> Lowered:
         inside += terms(Index(), together, "set")
     if whole > 1:
         block, kk = loop_axis("k", whole - 1)
-        inside.append(Loop(block, "serial", terms(kk * _TERMS + _TERMS, _TERMS, "sum")))
+        inside.append(Loop(block, "serial", terms(kk * together + together, together, "sum")))
     if rest:
         inside += terms(Index((), whole * together), rest, "sum" if whole else "set")
     body = [*before, Loop(row, "chunk", tuple(inside))]

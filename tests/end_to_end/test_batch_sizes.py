@@ -65,19 +65,14 @@ FUNCTIONS = {
     "gram": lambda x: x @ x.T,
     "arange": lambda x: tt.arange(x.shape[0]) * 2,
     "arange added": lambda x: x + tt.arange(x.size(0)).view(-1, 1),
-    "zeros": lambda x: tt.zeros(x.shape[0], 3) + x[:, :3],
+    "zeros": lambda x: tt.zeros(x.shape[0], 5) + x,
     "ones_like": lambda x: tt.ones_like(x) * x.shape[0],
     "rand": lambda x: x + tt.rand(x.shape[0], 5),
     "randn": lambda x: (x * tt.randn(x.shape), tt.rand(3)),
     "dropout": lambda x: F.dropout(x, 0.5),
-    "last row": lambda x: x[-1] * 2,
-    "first rows": lambda x: x[:2] + 1,
-    "without the first": lambda x: x[1:] - x[:-1],
-    "columns": lambda x: x[:, 1:4].sum(1),
     "flip": lambda x: x.flip(0),
     "cat columns": lambda x: tt.cat([x, x * 2], 1),
     "cat rows": lambda x: tt.cat([x, x * 2], 0),
-    "cat with a row": lambda x: tt.cat([x, x[:1]], 0),
     "stack": lambda x: tt.stack([x, x], 1),
     "expand": lambda x: x.mean(0, keepdim=True).expand(x.shape[0], 5) - x,
     "unsqueeze": lambda x: x.unsqueeze(1) * x.unsqueeze(0),
@@ -291,7 +286,7 @@ def test_errors_name_the_sizes_at_hand():
 
 
 def test_representations_can_be_read():
-    step = agree(lambda x: x.softmax(0).mean(1), rows)
+    step = agree(lambda x: x.T.contiguous() * x.shape[0], rows)
     assert "N0" in step.stages["graph"]
     assert "N0" in step.stages["optimized"]
     assert "N0" in step.stages["kernels"]

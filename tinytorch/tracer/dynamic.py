@@ -91,7 +91,7 @@ class SizeHistory:
 
 
 def _is_bound(leaf: Tensor) -> bool:
-    """Whether more than its values matters of a tensor: hooks, or the base of a view with history."""
+    """Whether more than a tensor.s values matters: hooks, or the base of a view with history."""
     return bool(getattr(leaf, "_hooks", None)) or (leaf._base is not None and leaf.requires_grad)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.storage import numbers, stored
 from tinytorch.ir.types import (
     DType,
@@ -22,7 +23,7 @@ from tinytorch.ir.types import (
     int64,
 )  # fmt: skip
 from tinytorch.tracer.mode import mode, user_origin
-from tinytorch.tracer.number import Number
+from tinytorch.tracer.number import Number, plain
 from tinytorch.tracer.shapes import sizes_of
 from tinytorch.tracer.tensor import Tensor
 
@@ -212,11 +213,15 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
     """Return numbers from start (inclusive) to end (exclusive)."""
     if end is None:
         start, end = 0, start
-    start, end, step = (x.known() if type(x) is Number else x for x in (start, end, step))
-    if step == 0 or (end - start) / step < 0:
+    start, end, step = (plain(x) for x in (start, end, step))
+    integral = all(isinstance(x, int | Extent) for x in (start, end, step))
+    if integral and type(step) is int and step == 1:
+        count = end - start
+    else:
+        start, end, step = (int(x) if isinstance(x, Extent) else x for x in (start, end, step))
+        count = math.ceil((end - start) / step) if step else -1
+    if count < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
-    count = math.ceil((end - start) / step)
-    integral = all(isinstance(x, int) for x in (start, end, step))
     dtype = dtype or (int64 if integral else mode.default_dtype)
     if mode.trace is None:
         return Tensor.wrap(stored(start + step * np.arange(count), dtype))

@@ -51,7 +51,8 @@ def var(input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool 
     count = count_of(input._type.shape[a] for a in axes)
     centred = input - mean(input, axes, keepdim=True)
     total = sum(centred * centred, dim, keepdim)
-    return total / max(0.0, float(count - correction))
+    divisor = count - correction
+    return total / divisor if divisor > 0 else total / 0.0
 
 
 def std(input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:

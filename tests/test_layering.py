@@ -29,6 +29,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # The tracer differentiates while it records, so it knows this one pass and what it is built on.
 ALSO = {
     ("tracer", "tinytorch.passes.graph.autodiff"), ("tracer", "tinytorch.passes.graph.rebuild"),
+    ("tracer", "tinytorch.passes.graph.sizes"),  # puts sizes into what it recorded
 }  # fmt: skip
 NUMBA_CORE = {"tinytorch.runtime.jit"}
 NUMBA = NUMBA_CORE | {"tinytorch.runtime.intrinsics"}

@@ -11,6 +11,7 @@ State is pure: ``graph.updates`` maps an input to the value it has after the cal
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,7 @@ class Graph:
         self.origin: Origin | None = None
         self.default_dtype: DType = float32
         self.runner: Callable[[Graph, Sequence[Any]], tuple[Any, ...]] | None = None
+        self._nodes: dict[Node, None] = {}
         self._dag: nx.DiGraph = nx.DiGraph()
         self._interned: dict[tuple[Any, ...], Node] = {}
         self._frozen = False
@@ -106,9 +108,7 @@ class Graph:
             raise ValueError(f"graph {self.name!r} is frozen: a pass builds a new graph")
         inferred = op.infer(tuple(n.type for n in inputs), attrs)
         node = Node(op, tuple(inputs), attrs, inferred)
-        self._dag.add_node(node)
-        for source in inputs:
-            self._dag.add_edge(source, node)
+        self._nodes[node] = None
         return node
 
     def _noted(self, node: Node) -> Node:
@@ -156,25 +156,25 @@ class Graph:
     @property
     def nodes(self) -> list[Node]:
         """All nodes, each after its inputs."""
-        return list(self._dag)
+        return list(self._nodes)
 
     def __iter__(self) -> Iterator[Node]:
-        return iter(self._dag)
+        return iter(self._nodes)
 
     def __len__(self) -> int:
-        return len(self._dag)
+        return len(self._nodes)
 
     def __contains__(self, node: object) -> bool:
-        return node in self._dag
+        return node in self._nodes
 
     def users(self, node: Node) -> list[Node]:
         """Nodes that take this one as an operand, each once."""
-        return list(self._dag.successors(node))
+        return list(self._linked().successors(node))
 
     @property
     def roots(self) -> list[Node]:
         """Outputs, updated values and nodes with an effect: what must be computed."""
-        effects = [n for n in self._dag if n.op.effect]
+        effects = [n for n in self._nodes if n.op.effect]
         return [*self.outputs, *self.updates.values(), *effects]
 
     def live(self) -> set[Node]:
@@ -191,7 +191,14 @@ class Graph:
     @property
     def networkx(self) -> nx.DiGraph:
         """A read-only networkx view of the nodes and edges."""
-        return nx.freeze(self._dag.copy(as_view=True))
+        return nx.freeze(self._linked().copy(as_view=True))
+
+    def _linked(self) -> nx.DiGraph:
+        """The edges of all nodes so far. They follow from ``inputs``, and few ask for them."""
+        for node in itertools.islice(self._nodes, len(self._dag), None):
+            self._dag.add_node(node)
+            self._dag.add_edges_from((source, node) for source in node.inputs)
+        return self._dag
 
     def origin_of(self, node: Node) -> str:
         """The user's lines behind a node, or an empty text."""
@@ -205,7 +212,7 @@ class Graph:
             return self._hash
         live = self.live() | set(self.inputs)
         digest: dict[Node, bytes] = {}
-        for node in self._dag:
+        for node in self._nodes:
             if node in live:
                 parts = [node.op.name, str(node.op.version), str(node.type)]
                 parts += [f"{k}={encode(v)}" for k, v in sorted(node.attrs.items())]
@@ -228,7 +235,7 @@ class Graph:
         """Evaluate the outputs, with ``runner`` if one is set, else with each op's numpy rule."""
         if self.runner is not None:
             return self.runner(self, values)
-        wanted = [*self.outputs, *(n for n in self._dag if n.op.effect)]
+        wanted = [*self.outputs, *(n for n in self._nodes if n.op.effect)]
         known = evaluate(self, dict(zip(self.inputs, values, strict=True)), wanted)
         return tuple(known[n] for n in self.outputs)
 

@@ -23,12 +23,9 @@ cotangents where they are not those of the op's rule."""
 def _dependents(graph: Graph, sources: Sequence[Node]) -> set[Node]:
     """Nodes that depend on a source, sources included."""
     found = set(sources)
-    stack = [n for n in found if n in graph]
-    while stack:
-        for user in graph.users(stack.pop()):
-            if user not in found:
-                found.add(user)
-                stack.append(user)
+    for node in graph:
+        if not found.isdisjoint(node.inputs):
+            found.add(node)
     return found
 
 

@@ -1,6 +1,6 @@
 """``tinytorch.nn``: modules, layers, losses and initial values, with PyTorch's names."""
 
-from tinytorch.nn import functional, init
+from tinytorch.nn import functional, init, utils
 from tinytorch.nn.activation import (
     ELU,
     GELU,
@@ -48,5 +48,5 @@ __all__ = [
     "ParameterList", "RNN", "RNNBase", "RNNCell", "ReLU", "Sequential", "SiLU", "Sigmoid",
     "SmoothL1Loss", "Softmax", "Softplus", "Tanh", "Transformer", "TransformerDecoder",
     "TransformerDecoderLayer", "TransformerEncoder", "TransformerEncoderLayer", "functional",
-    "init",
+    "init", "utils",
 ]  # fmt: skip

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import itertools
 import warnings
-import weakref
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from tinytorch.nn.tree import Tree
+from tinytorch.tracer.hooks import RemovableHandle
 from tinytorch.tracer.tracked import touch
 
-_ids = itertools.count()
+_numbers = itertools.count()
 
 
 class Hook(NamedTuple):
@@ -27,31 +27,6 @@ class Hook(NamedTuple):
     always_call: bool = False
 
 
-class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook away again.
-
-    As a context manager, it removes the hook at the end of the block.
-    """
-
-    def __init__(self, module: Hooked, id: int) -> None:
-        self._module = weakref.ref(module)
-        self.id = id
-
-    def remove(self) -> None:
-        """Take the hook away; more often than once does no harm."""
-        module = self._module()
-        if module is not None and self.id in module._hooks:
-            module._check_writable("hooks")
-            del module._hooks[self.id]
-            touch()
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
-
-
 class Hooked(Tree):
     """A module that calls hooks."""
 
@@ -59,15 +34,13 @@ class Hooked(Tree):
         if "_hooks" not in self.__dict__:
             raise AttributeError("cannot register a hook before Module.__init__() call")
         self._check_writable("hooks")
-        handle = RemovableHandle(self, next(_ids))
-        if prepend:
-            later = dict(self._hooks)
-            self._hooks.clear()
-            self._hooks.update({handle.id: hook, **later})
-        else:
-            self._hooks[handle.id] = hook
+        number = next(_numbers)
+        later = dict(self._hooks) if prepend else {}
+        for other in later:
+            del self._hooks[other]
+        self._hooks.update({number: hook, **later})
         touch()
-        return handle
+        return RemovableHandle(self._hooks, number)
 
     def _hooks_of(self, kind: str) -> Iterator[Hook]:
         """Hooks of a kind, in order; they may remove themselves while they run."""

@@ -340,10 +340,21 @@ def initial_seed() -> int:
     return default_generator.initial_seed()
 
 
-def rand(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def _bits(generator: Generator | None, shape: tuple[int, ...]) -> Tensor:
+    """Draw from a generator, by default the default one: the only one inside a trace."""
+    if generator is not None and generator is not default_generator and mode.trace is not None:
+        raise TraceError(
+            f"{user_origin()}: a generator of its own inside a compiled function; leave it out, so "
+            "that the default one is drawn from, or draw outside"
+        )
+    return (default_generator if generator is None else generator).bits(shape)
+
+
+def rand(*size: Any, generator: Generator | None = None, dtype: DType | None = None,
+         requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Return uniform numbers in [0, 1): 24 random bits for float32, 32 for float64."""
     dtype = dtype or mode.default_dtype
-    bits = default_generator.bits(sizes_of(size, "rand"))
+    bits = _bits(generator, sizes_of(size, "rand"))
     if dtype.bits == 64:
         return _finish(bits.to(dtype) * 2.0**-32, requires_grad)
     if dtype.is_half:  # as many bits as the format has: rounding must not reach 1
@@ -359,12 +370,13 @@ def rand_like(input: Tensor) -> Tensor:
     return rand(input.shape, dtype=input.dtype)
 
 
-def randn(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def randn(*size: Any, generator: Generator | None = None, dtype: DType | None = None,
+          requires_grad: bool = False) -> Tensor:  # fmt: skip
     """Return standard normal numbers, by the transform of Box and Muller (1958)."""
     dtype = dtype or mode.default_dtype
     shape = sizes_of(size, "randn")
     wide = float32 if dtype.is_half else dtype
-    first, second = rand(shape, dtype=wide), rand(shape, dtype=wide)
+    first, second = (rand(shape, generator=generator, dtype=wide) for _ in range(2))
     radius = ops.sqrt(ops.log(1 - first) * -2.0)
     out = radius * ops.cos(second * (2 * math.pi))
     return _finish(out.to(dtype) if wide is not dtype else out, requires_grad)
@@ -389,11 +401,11 @@ def randint(low: int, high: Any = None, size: Sequence[int] = (), *,
     return scaled.to(dtype or int64)
 
 
-def randperm(n: int) -> Tensor:
+def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
     """Return a random order of ``range(n)``. Runs eagerly only."""
     if mode.trace is not None:
         raise TraceError(f"{user_origin()}: randperm inside a compiled function; call it outside")
-    keys = default_generator.bits((n,)).array
+    keys = _bits(generator, (n,)).array
     return Tensor.wrap(np.argsort(keys, kind="stable").astype(np.int64))
 
 

@@ -20,6 +20,11 @@ def _matmul_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
     return TensorType(a.dtype, (*a.shape[:-1], b.shape[-1]))
 
 
+def _matmul_eager(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):  # inf and nan are results here
+        return np.matmul(a, b)
+
+
 def transposed(x: Handle) -> Handle:
     """The last two axes swapped."""
     n = len(x.type.shape)
@@ -28,7 +33,7 @@ def transposed(x: Handle) -> Handle:
 
 matmul: Op = multilinear(
     "matmul", "contraction", "Matrix product over the last two axes; batch axes are equal.",
-    infer=_matmul_type, eager=np.matmul, accumulates=True,
+    infer=_matmul_type, eager=_matmul_eager, accumulates=True,
     transposes=(
         lambda g, a, b: matmul(g, transposed(b)),
         lambda g, a, b: matmul(transposed(a), g),

@@ -135,7 +135,8 @@ def test_to_converts_in_place_so_that_optimizers_keep_their_parameters():
     assert weight.dtype is tt.float64
     assert block.seen.dtype is tt.float64
     np.testing.assert_array_equal(weight.detach().numpy(), before)
-    assert block.to(tt.ones(1)).inner.weight.dtype is tt.float32
+    assert block.bfloat16().inner.bias.dtype is tt.bfloat16
+    assert block.to(tt.ones(1), True).inner.weight.dtype is tt.float32
     with pytest.raises(TypeError, match="floating point"):
         block.to(tt.int64)
     with pytest.raises(RuntimeError, match="not available"):

@@ -107,6 +107,10 @@ class Module(Stateful):
         """Convert floating-point parameters and buffers to float16."""
         return self.to(types.float16)
 
+    def bfloat16(self: T) -> T:
+        """Convert floating-point parameters and buffers to bfloat16."""
+        return self.to(types.bfloat16)
+
     def cpu(self: T) -> T:
         """Return the module: it lives on the CPU."""
         return self

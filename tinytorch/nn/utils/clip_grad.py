@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import types as python_types
 import warnings
 from collections.abc import Iterable
+from types import GeneratorType
 from typing import Any
 
+from tinytorch.tracer import dtypes
 from tinytorch.tracer.factories import tensor
 from tinytorch.tracer.functions import elementwise
 from tinytorch.tracer.functions.elementwise import clamp, isfinite, logical_not
 from tinytorch.tracer.functions.gathering import in_range
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.shapes import stack
 from tinytorch.tracer.tensor import Tensor
@@ -24,7 +24,7 @@ def _listed(tensors: Tensors) -> list[Tensor]:
     if isinstance(tensors, Tensor):
         return [tensors]
     found = list(tensors)
-    if isinstance(tensors, python_types.GeneratorType) and not found:
+    if isinstance(tensors, GeneratorType) and not found:
         warnings.warn(
             "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3
         )
@@ -68,7 +68,7 @@ def get_total_norm(
                 "so it cannot be clipped. To disable this error and scale the gradients by the "
                 "non-finite norm anyway, set `error_if_nonfinite=False`"
             )
-            in_range(logical_not(isfinite(total)).to(types.int64), 1, "RuntimeError", message,
+            in_range(logical_not(isfinite(total)).to(dtypes.int64), 1, "RuntimeError", message,
                      False)  # fmt: skip
     return total
 

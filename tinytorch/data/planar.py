@@ -1,0 +1,78 @@
+"""MiniTorch's six sets of points in the unit square, in two classes.
+
+Each function takes a number of points and returns a TensorDataset of points, float32 of shape
+(n, 2), and classes, int64 of shape (n,). Points are drawn from a generator or the default one, but
+for ``spiral``, which draws nothing. Source: MiniTorch, ``minitorch/datasets.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinytorch.data.dataset import TensorDataset
+from tinytorch.data.sampler import uniform
+from tinytorch.tracer.factories import Generator, from_numpy
+
+Rule = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def _drawn(n: int, generator: Generator | None, rule: Rule) -> TensorDataset:
+    _check(n)
+    points = uniform(2 * n, generator).reshape(n, 2).astype(np.float32)
+    classes = rule(*points.T.astype(np.float64))
+    return TensorDataset(from_numpy(points), from_numpy(classes.astype(np.int64)))
+
+
+def _check(n: int) -> None:
+    if not isinstance(n, int) or n < 0:
+        raise ValueError(f"the number of points must be an int of at least 0, got {n!r}")
+
+
+def simple(n: int, generator: Generator | None = None) -> TensorDataset:
+    """1 left of the middle."""
+    return _drawn(n, generator, lambda x, y: x < 0.5)
+
+
+def diag(n: int, generator: Generator | None = None) -> TensorDataset:
+    """1 in the corner below the line x + y = 1/2."""
+    return _drawn(n, generator, lambda x, y: x + y < 0.5)
+
+
+def split(n: int, generator: Generator | None = None) -> TensorDataset:
+    """1 in the bands at the left and the right."""
+    return _drawn(n, generator, lambda x, y: (x < 0.2) | (x > 0.8))
+
+
+def xor(n: int, generator: Generator | None = None) -> TensorDataset:
+    """1 in two opposite quarters."""
+    return _drawn(n, generator, lambda x, y: (x < 0.5) & (y > 0.5) | (x > 0.5) & (y < 0.5))
+
+
+def circle(n: int, generator: Generator | None = None) -> TensorDataset:
+    """1 outside a circle about the middle."""
+    return _drawn(n, generator, lambda x, y: (x - 0.5) ** 2 + (y - 0.5) ** 2 > 0.1)
+
+
+def spiral(n: int, generator: Generator | None = None) -> TensorDataset:
+    """Two arms of n // 2 points each, the first 0 and the second 1."""
+    _check(n)
+    half = n // 2
+    turn = 10.0 * np.arange(5, 5 + half) / max(half, 1)
+    along, across = turn * np.cos(turn) / 20.0, turn * np.sin(turn) / 20.0
+    # The second arm is the first for -t, with x and y exchanged.
+    first, second = (along, across), (across, -along)
+    arms = [np.stack(arm, axis=1) + 0.5 for arm in (first, second)]
+    classes = np.repeat(np.arange(2), half)
+    return TensorDataset(
+        from_numpy(np.concatenate(arms).astype(np.float32)), from_numpy(classes.astype(np.int64))
+    )
+
+
+datasets: dict[str, Callable[..., TensorDataset]] = {
+    "Simple": simple, "Diag": diag, "Split": split, "Xor": xor, "Circle": circle, "Spiral": spiral,
+}  # fmt: skip
+"""The sets by MiniTorch's names."""
+
+__all__ = ["circle", "datasets", "diag", "simple", "spiral", "split", "xor"]

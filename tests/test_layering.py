@@ -20,16 +20,18 @@ FLOORS = (
     {"passes", "codegen", "runtime"},
     {"compiler"},
     {"tracer"},
-    {"nn", "data", "autograd", "func", "saving"},
-    {"optim", "utils"},  # averages of a model are a module; utils hands on data
+    {"nn", "data", "autograd", "saving"},
+    {"optim", "utils", "func"},  # averages of a model are a module; utils hands on data
     {"face"},
     {"compat"},  # written like a user's own code
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# The tracer differentiates while it records, so it knows this one pass and what it is built on.
+# The tracer differentiates and batches while it records, so it knows these passes and what they are
+# built on.
 ALSO = {
     ("tracer", "tinytorch.passes.graph.autodiff"), ("tracer", "tinytorch.passes.graph.rebuild"),
     ("tracer", "tinytorch.passes.graph.sizes"),  # puts sizes into what it recorded
+    ("tracer", "tinytorch.passes.graph.batching"),
 }  # fmt: skip
 NUMBA_CORE = {"tinytorch.runtime.jit"}
 NUMBA = NUMBA_CORE | {"tinytorch.runtime.intrinsics"}

@@ -19,6 +19,7 @@ from tinytorch.tracer.views import *
 from tinytorch.saving import *
 from tinytorch import autograd as autograd
 from tinytorch import data as data
+from tinytorch import func as func
 from tinytorch import nn as nn
 from tinytorch import optim as optim
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from execution import CHUNKED, WHOLE, built, check
 
+import tinytorch as tt
 from tinytorch.ir.parser import parse_graph
 from tinytorch.passes.kernel import contraction
 
@@ -164,3 +165,12 @@ def test_a_check_on_a_total_fails():
     made = built(graph, CHUNKED, True, "python")
     assert made([np.ones(50)])[0] == 0
     assert made([np.zeros(50)])[0] == 1
+
+
+def test_a_group_that_every_reader_computes_again_needs_no_kernel():
+    def f(x):
+        small = (tt.eye(3) * (2 * x) * 3).reshape(3, 1, 3)
+        return (small * tt.eye(1).expand(3, 1, 3)).reshape(3, 3)
+
+    x = tt.tensor([1.0, 2.0, 3.0])
+    np.testing.assert_array_equal(tt.compile(f)(x).numpy(), f(x).numpy())

@@ -23,6 +23,7 @@ from tinytorch.ir.types import TensorType
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.refusals import foreign
+from tinytorch.tracer.storage import Storage
 from tinytorch.tracer.tape import TapeNode
 from tinytorch.tracer.tensor import TRACED, Tensor, apply_node
 from tinytorch.tracer.trace import Trace
@@ -97,6 +98,13 @@ def close(
         return trace.closed(function(*arguments), len(inputs))
     finally:
         mode.trace = previous
+
+
+def example_of(type: TensorType, flows: bool) -> Tensor:
+    """An example of a type for ``close``; ``flows`` says whether gradients flow through it."""
+    out = Tensor.make(type, None, Storage(None))
+    out._requires = flows and type.dtype.is_floating_point
+    return out
 
 
 def apply_graph(graph: Graph, operands: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -256,7 +264,7 @@ class SubTrace(Trace):
     def _inward(self) -> list[Node]:
         """Inputs through which gradients flow in from outside."""
         given = [node for node, flows in self._given.values() if flows]
-        return given + [node for node, tensor in self.captures if tensor.requires_grad]
+        return given + super()._inward()
 
     def backward(
         self, roots: Sequence[Tensor], seeds: Sequence[Tensor], retain: bool, create_graph: bool,
@@ -317,4 +325,4 @@ def _reaches(tape: TapeNode | None, source: Tensor) -> bool:
     return False
 
 
-__all__ = ["Closed", "SubTrace", "apply_graph", "close", "moved_state"]
+__all__ = ["Closed", "SubTrace", "apply_graph", "close", "example_of", "moved_state"]

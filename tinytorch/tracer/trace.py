@@ -439,6 +439,26 @@ class Trace:
         found = self._vjp(roots, seeds, nodes, retain)
         return [None if g is None else self._cotangent(g, create_graph) for g in found]
 
+    def reaches_other(self, x: Tensor, own: Sequence[Tensor]) -> bool:
+        """Whether a gradient of a value would flow on to something beside some leaves."""
+        ours = {self.node_of(t) for t in own}
+        sources = set(self._inward())
+        sources.update(n for _, nodes in self._leaves.values() for n in nodes)
+        sources -= {n for n in ours if n.op is ops.detach}
+        stack, seen = [self.node_of(x)], set()
+        while stack:
+            node = stack.pop()
+            if node in sources:
+                return True
+            if node not in seen and node.op is not ops.detach:
+                seen.add(node)
+                stack.extend(node.inputs)
+        return False
+
+    def _inward(self) -> list[Node]:
+        """Inputs through which gradients flow in from outside."""
+        return [node for node, tensor in self.captures if tensor.requires_grad]
+
     @staticmethod
     def _refuse_hooks(x: Tensor) -> None:
         if getattr(x, "_hooks", None):

@@ -351,7 +351,6 @@ class _Fusion:
             groups.append(group)
         return Fused(groups, stored, self.required, self.recomputed, self.elements)
 
-
     def _computed_again(self, stored: set[Node]) -> set[Node]:
         """Cheap functions of stored values: computing one again costs less than storing it."""
         states = self.graph.updates.keys()

@@ -9,8 +9,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph
 from tinytorch.tracer.autograd.context import FunctionCtx
 from tinytorch.tracer.mode import enable_grad
-from tinytorch.tracer.storage import Storage
-from tinytorch.tracer.subtrace import close
+from tinytorch.tracer.subtrace import close, example_of
 from tinytorch.tracer.tensor import Tensor, apply_node
 
 ONCE = "trying to differentiate twice a function that was marked with @once_differentiable"
@@ -48,7 +47,7 @@ def record_custom(
         return [_once(g) for g in gradients] if once else gradients
 
     examples = [*payload, *(payload[j] for j in flowing), *kept]
-    closed = close(run, [_flowing(x) for x in examples], f"{name}_backward")
+    closed = close(run, [example_of(x._type, True) for x in examples], f"{name}_backward")
     constant = {j for j, y in enumerate(payload) if any(y is x for x in ctx._constant)}
     operands = [*payload, *(args[i] for i in inputs), *kept, *closed.operands()]
     attrs = _attrs(len(payload), len(inputs), closed.graph, tuple(wrt))
@@ -68,13 +67,6 @@ def _attrs(
         "results": results, "primals": primals, "backward": backward, "wrt": wrt,
         "refusal": refusal,
     }  # fmt: skip
-
-
-def _flowing(x: Tensor) -> Tensor:
-    """An example like x, through which gradients flow."""
-    out = Tensor.make(x._type, None, Storage(None))
-    out._requires = x.dtype.is_floating_point
-    return out
 
 
 def _once(g: Tensor) -> Tensor:

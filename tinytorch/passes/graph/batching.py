@@ -210,6 +210,14 @@ def _update_slice(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
     )
 
 
+@rule("strided")
+def _strided(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
+    shape = (b.size, *attrs["shape"])
+    along = (1, *(0 for _ in attrs["shape"]))
+    steps = (along, *((0, *row) for row in attrs["steps"]))
+    return b.apply(op, [xs[0].handle], shape=shape, offsets=(0, *attrs["offsets"]), steps=steps)
+
+
 # ---------------------------------------------------------------- contraction
 
 

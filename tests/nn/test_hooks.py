@@ -200,3 +200,54 @@ def test_a_handle_keeps_no_module_alive():
     del layer
     gc.collect()
     handle.remove()
+
+
+def test_backward_hooks_see_and_replace_gradients():
+    layer = line(3.0)
+    seen = []
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append((float(gi[0]), float(go[0]))))
+    x = tt.tensor([[2.0]], requires_grad=True)
+    (layer(x) * 5).sum().backward()
+    assert seen == [(15.0, 5.0)]
+    assert x.grad.tolist() == [[15.0]]
+    before = layer.register_full_backward_pre_hook(lambda m, go: (go[0] * 10,))
+    layer.register_full_backward_hook(lambda m, gi, go: (gi[0] + 1,))
+    x.grad = None
+    layer.zero_grad()
+    layer(x).sum().backward()
+    assert seen[-1] == (30.0, 10.0)
+    assert x.grad.tolist() == [[31.0]]
+    assert layer.weight.grad.tolist() == [[20.0]]
+    before.remove()
+    layer.register_full_backward_hook(lambda m, gi, go: (None, None))
+    with pytest.raises(RuntimeError, match="invalid number of grad_input, got 2, but expected 1"):
+        layer(x).sum().backward()
+
+
+def test_backward_hooks_of_modules_with_several_values():
+    class Two(nn.Module):
+        def forward(self, a, number, b):
+            return a * number, b * 2
+
+    module = Two()
+    seen = []
+    module.register_full_backward_hook(lambda m, gi, go: seen.append((gi, go)))
+    a, b = tt.tensor(1.0, requires_grad=True), tt.tensor(1.0, requires_grad=True)
+    one, two = module(a, 3.0, b)
+    (one + two * 7).backward()
+    gi, go = seen[0]
+    assert [g if g is None else float(g) for g in gi] == [3.0, None, 14.0]
+    assert [float(g) for g in go] == [1.0, 7.0]
+    with tt.no_grad():
+        module(a, 3.0, b)
+
+
+def test_backward_hooks_without_gradients_of_inputs():
+    layer = line()
+    seen = []
+    layer.register_full_backward_hook(lambda m, gi, go: seen.append((gi, float(go[0]))))
+    with pytest.warns(UserWarning, match="no inputs require gradients"):
+        layer(tt.ones(1, 1)).sum().backward()
+    assert seen == [((None,), 1.0)]
+    with pytest.raises(TraceError, match="backward hook of Linear"):
+        tt.compile(lambda x: layer(x))(tt.ones(1, 1))

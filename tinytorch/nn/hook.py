@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from tinytorch.nn.backward_hook import BackwardHooks
 from tinytorch.nn.tree import Tree
 from tinytorch.tracer.hooks import RemovableHandle
 from tinytorch.tracer.tracked import touch
@@ -67,6 +68,25 @@ class Hooked(Tree):
         """
         return self._hook(Hook("after", hook, with_kwargs, always_call), prepend)
 
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_output)`` before a backward pass enters this module.
+
+        What it returns, unless None, takes the gradients' place. Eager alone.
+        """
+        return self._hook(Hook("entering", hook), prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(module, grad_input, grad_output)`` once both gradients are known.
+
+        ``grad_input`` has an entry for each positional argument, None for those without gradient;
+        what the hook returns, unless None, takes its place. Eager alone.
+        """
+        return self._hook(Hook("leaving", hook), prepend)
+
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(module, prefix, keep_vars)`` before this module's part of state_dict."""
         return self._hook(Hook("saving", hook))
@@ -87,6 +107,11 @@ class Hooked(Tree):
         """Call ``hook(module, incompatible_keys)`` after loading; it may edit the lists of keys."""
         return self._hook(Hook("loaded", hook))
 
+    def _backward_hooks(self) -> BackwardHooks | None:
+        before = [hook.function for hook in self._hooks_of("entering")]
+        after = [hook.function for hook in self._hooks_of("leaving")]
+        return BackwardHooks(self, before, after) if before or after else None
+
     def _run_hooked(self, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         """Run ``forward`` with its hooks around it."""
         done: list[Hook] = []
@@ -94,12 +119,14 @@ class Hooked(Tree):
         try:
             for hook in self._hooks_of("before"):
                 args, kwargs = _replaced(hook, self, args, kwargs)
+            gates = self._backward_hooks()
+            args = args if gates is None else gates.inputs(args)
             result = forward(*args, **kwargs)
             for hook in self._hooks_of("after"):
                 done.append(hook)
                 given = hook.function(self, *_shown(hook, args, kwargs), result)
                 result = result if given is None else given
-            return result
+            return result if gates is None else gates.outputs(result)
         except Exception:
             for hook in self._hooks_of("after"):
                 if hook.always_call and not any(hook is d for d in done):

@@ -6,6 +6,7 @@ from tinytorch.optim.adagrad import Adagrad
 from tinytorch.optim.adam import Adam, AdamW
 from tinytorch.optim.adamax import Adamax
 from tinytorch.optim.asgd import ASGD
+from tinytorch.optim.lbfgs import LBFGS
 from tinytorch.optim.lion import Lion
 from tinytorch.optim.nadam import NAdam
 from tinytorch.optim.optimizer import Optimizer
@@ -15,6 +16,6 @@ from tinytorch.optim.rprop import Rprop
 from tinytorch.optim.sgd import SGD
 
 __all__ = [
-    "ASGD", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "Optimizer",
-    "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam",
+    "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
 ]  # fmt: skip

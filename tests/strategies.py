@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Proxy
-from tinytorch.ir.types import TensorType, broadcast_shapes, float64, int64
+from tinytorch.ir.types import TensorType, broadcast_shapes, count, float64, int64
 from tinytorch.passes.graph.autodiff import vjp
 
 Pick = Callable[[int], int]
@@ -28,6 +28,8 @@ _LARGEST = 600
 class GraphMaker:
     """Grows one random graph."""
 
+    bases: tuple[Any, ...] = _BASES
+
     def __init__(self, pick: Pick, exact: bool, size: int = 12) -> None:
         self.pick = pick
         self.exact = exact
@@ -35,7 +37,7 @@ class GraphMaker:
         self.graph.default_dtype = float64
         self.pool: list[Proxy] = []
         self.states: list[Proxy] = []
-        base = self.choose(_BASES)
+        base = self.choose(self.bases)
         for number in range(1 + pick(3)):
             shape = tuple(1 if pick(5) == 0 else s for s in base)[pick(2) * pick(len(base)) :]
             self.pool.append(self.input(shape, f"x{number}"))
@@ -75,8 +77,12 @@ class GraphMaker:
         if self.exact:
             rules += [self.position, self.compared]
         made = self.choose(rules)()
-        if made is not None and 0 < made.type.size <= _LARGEST:
+        if made is not None and self.fits(made):
             self.pool.append(made)
+
+    def fits(self, made: Proxy) -> bool:
+        """Whether a value has elements, and not too many."""
+        return 0 < made.type.size <= _LARGEST
 
     def tame(self, x: Proxy) -> Proxy:
         """Keep values small."""
@@ -235,7 +241,7 @@ class GraphMaker:
         if self.pick(2):
             e = ops.exp(x - ops.max_(x, axes=axes))
             return e / ops.sum_(e, axes=axes)
-        n = max(1, int(np.prod([x.type.shape[a] for a in axes])))
+        n = count(x.type.shape[a] for a in axes) if axes else 1
         centred = x - ops.sum_(x, axes=axes) / n
         return centred * ops.rsqrt(ops.sum_(centred * centred, axes=axes) / n + 0.1)
 
@@ -321,10 +327,10 @@ class GraphMaker:
         self.graph.outputs = [self.choose(self.pool[-5:]).node for _ in range(1 + self.pick(3))]
         self.graph.freeze()
 
-    def values(self, seed: int) -> list[np.ndarray]:
-        """Inputs for the graph."""
+    def values(self, seed: int, graph: Graph | None = None) -> list[np.ndarray]:
+        """Inputs for the graph, or for one of other sizes."""
         source = np.random.default_rng(seed)
-        shapes = [n.type.shape for n in self.graph.inputs]
+        shapes = [n.type.shape for n in (graph or self.graph).inputs]
         if self.exact:
             return [source.integers(-4, 5, s).astype(np.float64) for s in shapes]
         return [np.asarray(source.standard_normal(s)) for s in shapes]

@@ -90,7 +90,7 @@ def test_text_comes_back(size):
 
 def test_bounds_are_part_of_the_text():
     assert str(2 * N * M + N - 1) == "2*3<=m*n<=9+n<=9-1"
-    assert (N * 3 - 1).code == "3 * n - 1"
+    assert (N * 3 - 1).code == "3 * size_n - 1"
     for bad in ("", "2*", "n+", "3n", "n 2"):
         with pytest.raises(ParseError):
             parse_size(bad)

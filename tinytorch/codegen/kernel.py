@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tinytorch.codegen.expression import ExpressionPrinter, index_text, size_text
+from tinytorch.ir.extent import variable
 from tinytorch.ir.index import Index
 from tinytorch.ir.kernel import (
     Accumulator,
@@ -40,7 +41,7 @@ class KernelPrinter:
     def sizes(self, depth: int) -> None:
         """Name the symbolic sizes that the text uses."""
         for position, name in enumerate(self.kernel.dims):
-            self.emit(depth, f"{name} = sizes[{position}]")
+            self.emit(depth, f"{variable(name)} = sizes[{position}]")
 
     def body(self, stmts: tuple[Stmt, ...], depth: int) -> None:
         """Print statements."""

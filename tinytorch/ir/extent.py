@@ -234,8 +234,8 @@ class Extent:
 
     @property
     def code(self) -> str:
-        """Python text over the Dims' names."""
-        return _text(self, lambda d: d.name, " * ", (" + ", " - "))
+        """Python text over the Dims' variables."""
+        return _text(self, lambda d: variable(d.name), " * ", (" + ", " - "))
 
     def __str__(self) -> str:
         return _text(self, repr, "*", ("+", "-"))
@@ -425,6 +425,11 @@ def value_at(value: Any, sizes: Mapping[str, int] | None) -> Any:
 
 
 # ----------------------------------------------------------------------- text
+
+def variable(name: str) -> str:
+    """What a Dim is called in Python text: kernels' own variables are in lower case."""
+    return name if name[0].isupper() else f"size_{name}"
+
 
 def _text(extent: Extent, dim: Any, times: str, signs: tuple[str, str]) -> str:
     parts: list[str] = []

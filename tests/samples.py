@@ -232,6 +232,25 @@ def _movement(name: str) -> Iterator[Sample]:
             (((3,), (0,)), {"starts": (0,), "steps": (1,)}),
             (((3,), (3,)), {"starts": (0,), "steps": (1,)}),
         ],
+        "window": [
+            (((7,),), {"axes": (0,), "sizes": (3,), "steps": (1,), "gaps": (1,)}),
+            (((9,),), {"axes": (0,), "sizes": (3,), "steps": (2,), "gaps": (3,)}),
+            (((2, 6, 5),), {"axes": (1, 2), "sizes": (2, 3), "steps": (2, 1), "gaps": (1, 2)}),
+            (((4, 2),), {"axes": (0,), "sizes": (1,), "steps": (3,), "gaps": (5,)}),
+        ],
+        "unwindow": [
+            (((5, 3),), {"axes": (0,), "steps": (1,), "gaps": (1,), "shape": (7,)}),
+            (((4, 3),), {"axes": (0,), "steps": (2,), "gaps": (1,), "shape": (10,)}),
+            (((3, 2),), {"axes": (0,), "steps": (2,), "gaps": (3,), "shape": (9,)}),
+            (((3, 2),), {"axes": (0,), "steps": (3,), "gaps": (1,), "shape": (8,)}),
+            (((3, 2),), {"axes": (0,), "steps": (2,), "gaps": (1,), "shape": (6,)}),
+            (((2, 3),), {"axes": (0,), "steps": (1,), "gaps": (1,), "shape": (4,)}),
+            (((2, 1, 2),), {"axes": (0,), "steps": (3,), "gaps": (2,), "shape": (6, 1)}),
+            (((2, 3, 2, 2, 3),), {
+                "axes": (1, 2), "steps": (2, 1), "gaps": (1, 2), "shape": (2, 6, 6),
+            }),
+            (((0, 3, 2),), {"axes": (1,), "steps": (1,), "gaps": (1,), "shape": (0, 4)}),
+        ],
     }  # fmt: skip
     for dtype in (*FLOATS, *INTEGERS, bool_):
         for shapes, attrs in rows[name]:

@@ -89,8 +89,25 @@ class Index:
         whole, rest = Index(tuple(whole_terms), share), Index(tuple(rest_terms), left)
         if rest.within(divisor):
             return whole, rest
+        balanced = self._balanced(divisor)
+        if balanced is not None:
+            return balanced
         quotient = Index(((Quotient(rest, divisor, False), 1),))
         return whole + quotient, Index(((Quotient(rest, divisor, True), 1),))
+
+    def _balanced(self, divisor: int) -> tuple[Index, Index] | None:
+        """The exact split with remainders of coefficients nearest to 0; None if there is none.
+
+        So ``k * (n - 1) + p`` splits into k and ``p - k``, where that stays inside ``[0, n)``.
+        """
+        nearest = [(a, c, (2 * c + divisor - 1) // (2 * divisor)) for a, c in self.terms]
+        rest = Index(tuple((a, c - q * divisor) for a, c, q in nearest if c != q * divisor))
+        low, high = rest.bounds()
+        shift = (self.offset + low) // divisor
+        offset = self.offset - shift * divisor
+        if high + offset >= divisor:
+            return None
+        return Index(tuple((a, q) for a, _, q in nearest if q), shift), rest + offset
 
     def symbols(self) -> set[Symbol]:
         """All symbols the index depends on."""

@@ -95,6 +95,7 @@ from tinytorch.ir.ops.transcendental import (
     sinh,
     tan,
 )  # fmt: skip
+from tinytorch.ir.ops.window import unwindow, window
 
 __all__ = [
     "TABLE", "abs_", "acos", "acosh", "add", "argmax", "argmin", "argsort", "asin", "asinh",
@@ -108,6 +109,6 @@ __all__ = [
     "random_bits", "recurrence", "relu", "remainder", "require_nonzero", "require_range",
     "reshape", "round_", "rsqrt", "scatter_add", "scatter_max", "scatter_min", "scatter_prod",
     "shift_left", "shift_right", "sigmoid", "sign", "sin", "sinh", "slice_", "sqrt", "strided",
-    "sub", "sum_", "take", "tan", "tanh", "trunc", "tuple_", "update_slice", "update_strided",
-    "where",
+    "sub", "sum_", "take", "tan", "tanh", "trunc", "tuple_", "unwindow", "update_slice",
+    "update_strided", "where", "window",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ import math
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
+from tinytorch.passes.graph.overlap import added_windows
 from tinytorch.passes.graph.rebuild import rebuild
 
 
@@ -14,10 +15,12 @@ def split_reductions(graph: Graph) -> Graph:
     """Return an equal graph that reduces leading or trailing axes only, axes of size 1 aside.
 
     Trailing axes are reduced first, the rest after. Axes in the middle are moved to the end: a
-    view, so that the kernel reads with strides.
+    view, so that the kernel reads with strides. Overlapping windows become a sum, too.
     """
 
     def replace(target: Graph, node: Node, operands: list[Node]) -> Node | None:
+        if node.op is ops.unwindow:
+            return added_windows(target, node, operands[0])
         if node.op.family != "reduction":
             return None
         return _reduced(target, node.op, operands[0], tuple(node.attrs["axes"]))

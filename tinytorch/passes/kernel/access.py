@@ -14,7 +14,7 @@ from tinytorch.ir.index import Index, constant, delinearize, linearize
 Indices: TypeAlias = tuple[Index, ...]
 
 PURE_VIEWS = frozenset(
-    {"reshape", "broadcast_to", "permute", "slice", "flip", "barrier", "strided"}
+    {"reshape", "broadcast_to", "permute", "slice", "flip", "barrier", "strided", "window"}
 )
 """Movement ops that read exactly one element of one operand, always."""
 GUARDED_VIEWS = frozenset({"pad", "cat", "update_slice"})
@@ -74,6 +74,13 @@ def map_view(node: Node, indices: Indices) -> Indices:
                 at = at + index * step
             moved.append(at)
         return tuple(moved)
+    if name == "window":
+        inside = [*indices[: len(source)]]
+        for position, (axis, step, gap) in enumerate(
+            zip(node.attrs["axes"], node.attrs["steps"], node.attrs["gaps"], strict=True)
+        ):
+            inside[axis] = inside[axis] * step + indices[len(source) + position] * gap
+        return tuple(inside)
     flipped = set(node.attrs["axes"])
     return tuple(
         index * -1 + (source[axis] - 1) if axis in flipped else index

@@ -16,6 +16,7 @@ from tinytorch.tracer.functions import (
     joining,
     masking,
     maths,
+    padding,
     product,
     reduction,
     rounding,
@@ -29,6 +30,7 @@ from tinytorch.tracer.functions.elementwise import *
 from tinytorch.tracer.functions.gathering import *
 from tinytorch.tracer.functions.joining import *
 from tinytorch.tracer.functions.masking import *
+from tinytorch.tracer.functions.padding import *
 from tinytorch.tracer.functions.product import *
 from tinytorch.tracer.functions.reduction import *
 from tinytorch.tracer.functions.scattering import *
@@ -37,6 +39,6 @@ from tinytorch.tracer.functions.splitting import *
 from tinytorch.tracer.functions.viewing import *
 
 MODULES = (
-    arithmetic, arranging, bits, choice, comparison, gathering, joining, masking, maths, product,
-    reduction, rounding, scattering, softmaxes, splitting, viewing,
+    arithmetic, arranging, bits, choice, comparison, gathering, joining, masking, maths, padding,
+    product, reduction, rounding, scattering, softmaxes, splitting, viewing,
 )  # fmt: skip

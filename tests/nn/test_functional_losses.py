@@ -62,7 +62,8 @@ def test_cross_entropy(reduction, smoothing, weighted, ignore, shape):
     check_gradient(ours, x)
     if not smoothing:
         nll = F.nll_loss(
-            F.log_softmax(tt.tensor(x), 1), tt.tensor(target), given, ignore, reduction
+            F.log_softmax(tt.tensor(x), 1), tt.tensor(target), given, ignore_index=ignore,
+            reduction=reduction,
         )
         np.testing.assert_allclose(nll.numpy(), expected, rtol=1e-10)
 

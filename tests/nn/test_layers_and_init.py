@@ -34,7 +34,7 @@ def test_layer_is_its_function(layer, function):
 @pytest.mark.parametrize(
     ("layer", "function", "target"),
     [
-        (nn.MSELoss("sum"), lambda x, t: F.mse_loss(x, t, "sum"), UNIT),
+        (nn.MSELoss("sum"), lambda x, t: F.mse_loss(x, t, reduction="sum"), UNIT),
         (nn.L1Loss(), F.l1_loss, UNIT),
         (nn.SmoothL1Loss(beta=0.5), lambda x, t: F.smooth_l1_loss(x, t, beta=0.5), UNIT),
         (nn.HuberLoss(delta=0.5), lambda x, t: F.huber_loss(x, t, delta=0.5), UNIT),

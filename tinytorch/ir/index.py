@@ -95,19 +95,36 @@ class Index:
         quotient = Index(((Quotient(rest, divisor, False), 1),))
         return whole + quotient, Index(((Quotient(rest, divisor, True), 1),))
 
-    def _balanced(self, divisor: int) -> tuple[Index, Index] | None:
+    def _balanced(self, divisor: Any) -> tuple[Index, Index] | None:
         """The exact split with remainders of coefficients nearest to 0; None if there is none.
 
         So ``k * (n - 1) + p`` splits into k and ``p - k``, where that stays inside ``[0, n)``.
         """
-        nearest = [(a, c, (2 * c + divisor - 1) // (2 * divisor)) for a, c in self.terms]
-        rest = Index(tuple((a, c - q * divisor) for a, c, q in nearest if c != q * divisor))
-        low, high = rest.bounds()
-        shift = (self.offset + low) // divisor
-        offset = self.offset - shift * divisor
-        if high + offset >= divisor:
+        if not isinstance(divisor, int):
             return None
-        return Index(tuple((a, q) for a, _, q in nearest if q), shift), rest + offset
+        whole: list[tuple[Atom, Any]] = []
+        rest: list[tuple[Atom, Any]] = []
+        for atom, coefficient in self.terms:
+            share, left = divided(coefficient, divisor)
+            if not isinstance(left, int):
+                return None
+            if 2 * left > divisor:
+                share, left = share + 1, left - divisor
+            whole.append((atom, share))
+            rest.append((atom, left))
+        share, left = divided(self.offset, divisor)
+        inside = Index(tuple((a, c) for a, c in rest if c != 0), left)
+        try:
+            low, high = inside.bounds()
+        except SizeError:
+            return None
+        if not isinstance(low, int) or not isinstance(high, int):
+            return None
+        shift = low // divisor
+        if high - shift * divisor >= divisor:
+            return None
+        outside = Index(tuple((a, c) for a, c in whole if not _is_zero(c)), share + shift)
+        return outside, inside + -shift * divisor
 
     def symbols(self) -> set[Symbol]:
         """All symbols the index depends on."""
@@ -134,6 +151,10 @@ class Index:
     def same(self, other: Index) -> bool:
         """Equality that ignores the order of terms."""
         return self.offset == other.offset and dict(self.terms) == dict(other.terms)
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int) and value == 0
 
 
 def _recombined(index: Index) -> Index:

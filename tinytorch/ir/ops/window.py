@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir.op import Attrs, Handle, Op, check_axes, fail, linear
-from tinytorch.ir.types import TensorType, upper
+from tinytorch.ir.types import TensorType
 
 
 def window_count(size: int, window: int, step: int, gap: int) -> int:
@@ -23,7 +23,7 @@ def _window_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
     for axis, size, step, gap in zip(axes, sizes, attrs["steps"], attrs["gaps"], strict=True):
         if min(size, step, gap) < 1:
             raise fail("window", f"size {size}, step {step} and gap {gap} must be positive", x)
-        found = window_count(upper(x.shape[axis]), size, step, gap)
+        found = window_count(x.shape[axis], size, step, gap)
         if found < 1:
             raise fail("window", f"{size} elements, {gap} apart, do not fit axis {axis}", x)
         shape[axis] = found

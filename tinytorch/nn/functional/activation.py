@@ -8,25 +8,27 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinytorch.tracer import functions as tensor_functions
+from tinytorch.tracer.factories import rand
 from tinytorch.tracer.functions import elementwise, where
-from tinytorch.tracer.shapes import check_tensor
+from tinytorch.tracer.shapes import axis_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 sigmoid = elementwise.sigmoid
 tanh = elementwise.tanh
 _SQRT_HALF = math.sqrt(0.5)
 _SQRT_TWO_OVER_PI = math.sqrt(2.0 / math.pi)
+_SELU_ALPHA = 1.6732632423543772848170429916717
+_SELU_SCALE = 1.0507009873554804934193349852946
 
 
-def _stored(input: Tensor, out: Tensor, inplace: bool) -> Tensor:
+def stored(input: Tensor, out: Tensor, inplace: bool) -> Tensor:
     """The result, written into the input if asked."""
     return input.copy_(out) if inplace else out
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """x where positive (or NaN), else 0."""
-    return _stored(input, elementwise.relu(input), inplace)
+    return stored(input, elementwise.relu(input), inplace)
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
@@ -44,18 +46,18 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Product of x and its sigmoid."""
-    return _stored(input, input * sigmoid(input), inplace)
+    return stored(input, input * sigmoid(input), inplace)
 
 
 def leaky_relu(input: Tensor, negative_slope: Any = 0.01, inplace: bool = False) -> Tensor:
     """x where positive, else x times the slope."""
-    return _stored(input, where(input > 0, input, input * negative_slope), inplace)
+    return stored(input, where(input > 0, input, input * negative_slope), inplace)
 
 
 def elu(input: Tensor, alpha: Any = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha times expm1(x)."""
     below = elementwise.expm1(where(input > 0, 0.0, input)) * alpha
-    return _stored(input, where(input > 0, input, below), inplace)
+    return stored(input, where(input > 0, input, below), inplace)
 
 
 def stable_softplus(input: Tensor) -> Tensor:
@@ -80,19 +82,102 @@ def logsigmoid(input: Tensor) -> Tensor:
     return -stable_softplus(-input)
 
 
-def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """exp(x) / sum(exp(x)) along an axis, without overflow."""
-    return tensor_functions.softmax(_floating(input, dtype, "softmax"), dim)
+def celu(input: Tensor, alpha: Any = 1.0, inplace: bool = False) -> Tensor:
+    """x where positive, else alpha times expm1(x / alpha)."""
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    below = elementwise.expm1(where(input > 0, 0.0, input) / alpha) * alpha
+    return stored(input, where(input > 0, input, below), inplace)
 
 
-def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """log(softmax(x)) along an axis, without overflow or loss."""
-    return tensor_functions.log_softmax(_floating(input, dtype, "log_softmax"), dim)
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """Scaled ELU that keeps mean 0 and variance 1.
+
+    Source: Klambauer et al., "Self-Normalizing Neural Networks", 2017.
+    """
+    below = elementwise.expm1(where(input > 0, 0.0, input)) * (_SELU_SCALE * _SELU_ALPHA)
+    return stored(input, where(input > 0, input * _SELU_SCALE, below), inplace)
 
 
-def _floating(input: Tensor, dtype: Any, function: str) -> Tensor:
-    check_tensor(input, function)
-    input = input if dtype is None else input.to(dtype)
-    if not input.dtype.is_floating_point:
-        raise RuntimeError(f'"{function}" not implemented for {input.dtype.name}; pass dtype=')
-    return input
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x times tanh(softplus(x)). Source: Misra, "Mish", 2019."""
+    return stored(input, input * elementwise.tanh(stable_softplus(input)), inplace)
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """First half along an axis times the sigmoid of the second half.
+
+    Raises RuntimeError for a 0-d tensor or an odd size.
+    """
+    check_tensor(input, "glu")
+    if input.ndim == 0:
+        raise RuntimeError("glu does not support 0-dimensional tensors")
+    axis = axis_of(dim, input.ndim)
+    size = input.shape[axis]
+    if size % 2:
+        raise RuntimeError(
+            f"Halving dimension must be even, but dimension {axis} is size {size}"
+        )
+    before = (slice(None),) * axis
+    first, second = input[(*before, slice(size // 2))], input[(*before, slice(size // 2, None))]
+    return first * sigmoid(second)
+
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x where positive, else x times a weight: one for all, or one a channel (axis 1).
+
+    Raises RuntimeError where the weight does not fit.
+    """
+    check_tensor(input, "prelu")
+    check_tensor(weight, "prelu")
+    if weight.numel() != 1:
+        if input.ndim == 0:
+            raise RuntimeError("Not allow zero-dim input tensor.")
+        channels = input.shape[1] if input.ndim > 1 else 1
+        if channels != weight.numel():
+            raise RuntimeError(
+                f"Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                f"{weight.numel()} and channel size = {channels}."
+            )
+    if weight.ndim > 1:
+        raise RuntimeError(
+            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}"
+        )
+    if weight.dtype is not input.dtype:
+        raise RuntimeError(
+            f"prelu: Type promoting not supported. Got {input.dtype.name} and {weight.dtype.name}"
+        )
+    slope = weight.reshape(*(-1 if i == 1 else 1 for i in range(max(input.ndim, 2))))
+    if input.ndim < 2:
+        slope = weight.reshape(())
+    return where(input > 0, input, input * slope)
+
+
+def rrelu(
+    input: Tensor, lower: Any = 1.0 / 8, upper: Any = 1.0 / 3, training: bool = False,
+    inplace: bool = False,
+) -> Tensor:  # fmt: skip
+    """x where positive, else x times a slope: random while training, else the middle one."""
+    check_tensor(input, "rrelu")
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    slope = rand(input.shape, dtype=input.dtype) * (upper - lower) + lower
+    return stored(input, where(input > 0, input, input * slope), inplace)
+
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)."""
+    return input / (elementwise.abs(input) + 1)
+
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x - tanh(x)."""
+    return input - tanh(input)
+
+
+__all__ = [
+    "celu", "elu", "gelu", "glu", "leaky_relu", "logsigmoid", "mish", "prelu", "relu", "rrelu",
+    "selu", "sigmoid", "silu", "softplus", "softsign", "tanh", "tanhshrink",
+]  # fmt: skip

@@ -12,10 +12,10 @@ from typing import Any
 
 from tinytorch.nn.functional.pooling import first_largest, lowest
 from tinytorch.nn.functional.sizes import whole
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
-from tinytorch.tracer.functions.elementwise import floor_divide, where
+from tinytorch.tracer.functions.elementwise import floor_divide, logical_not, logical_or, where
 from tinytorch.tracer.functions.windows import taken, windows
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -93,7 +93,7 @@ class _Windows:
         """Which elements lie beyond their window, (*sizes, K)."""
         found = self._table(0, beyond=True)
         for axis in range(1, self.n):
-            found = found | self._table(axis, beyond=True)
+            found = logical_or(found, self._table(axis, beyond=True))
         return found.expand(*self.sizes, *self.widths).reshape(*self.sizes, math.prod(self.widths))
 
 
@@ -102,13 +102,13 @@ def _average(n: int, input: Tensor, output_size: Any) -> Tensor:
     sizes = _result_sizes(function, n, input, output_size)
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f'"{function}" not implemented for {input.dtype.name}')
-    wide = input.to(types.float32) if input.dtype is types.float16 else input
+    wide = input.to(types.float32) if input.dtype.bits < 32 else input
     found = _Windows(wide, sizes)
     inside = found.elements(wide)
     if found.even:
         return inside.mean(-1).to(input.dtype)
     missing = found.missing()
-    count = (~missing).to(wide.dtype).sum(-1)
+    count = logical_not(missing).to(wide.dtype).sum(-1)
     return (where(missing, 0.0, inside).sum(-1) / count).to(input.dtype)
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinytorch.nn.functional.activation import log_softmax
-from tinytorch.nn.functional.loss import check_reduction
+from tinytorch.nn.functional.reductions import reduced, reduction_of
+from tinytorch.nn.functional.softmaxes import log_softmax
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
-from tinytorch.tracer.functions.elementwise import where
+from tinytorch.tracer.functions.elementwise import clamp_min, where
 from tinytorch.tracer.functions.gathering import in_range
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: Any = -100,
-    reduction: str = "mean", label_smoothing: Any = 0.0,
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: Any = -100, reduce: bool | None = None, reduction: str = "mean",
+    label_smoothing: Any = 0.0,
 ) -> Tensor:  # fmt: skip
     """Cross entropy of softmax(input) with a target.
 
@@ -35,7 +36,7 @@ def cross_entropy(
     """
     _check_input(input, weight, "cross_entropy")
     check_tensor(target, "cross_entropy")
-    check_reduction(reduction)
+    reduction = reduction_of(size_average, reduce, reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     axis = 0 if input.ndim == 1 else 1
@@ -55,8 +56,8 @@ def cross_entropy(
 
 
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: Any = -100,
-    reduction: str = "mean",
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: Any = -100, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Negative log-likelihood: minus the input at each target class.
 
@@ -65,7 +66,7 @@ def nll_loss(
     """
     _check_input(input, weight, "nll_loss")
     check_tensor(target, "nll_loss")
-    check_reduction(reduction)
+    reduction = reduction_of(size_average, reduce, reduction)
     losses, weights = _picked(input, target, weight, ignore_index, 0 if input.ndim == 1 else 1)
     return _combined(losses, weights, reduction)
 
@@ -155,3 +156,74 @@ def _soft_cross_entropy(
         return losses
     rows = input.numel() // input.shape[axis] if input.numel() else 0
     return losses.sum() if reduction == "sum" else losses.sum() / rows
+
+
+# --------------------------------------------------------------------- margins
+
+
+def multi_margin_loss(
+    input: Tensor, target: Tensor, p: Any = 1, margin: Any = 1.0, weight: Tensor | None = None,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Mean over the other classes of max(0, margin - x[target] + x) ** p, times weight[target].
+
+    Input (N, C) or (C), target class indices (N) or (). Raises ValueError for p other than 1
+    and 2, RuntimeError where shapes do not fit.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    if weight is not None and weight.ndim != 1:
+        raise ValueError("weight must be one-dimensional")
+    _check_input(input, weight, "multi_margin_loss")
+    check_tensor(target, "multi_margin_loss")
+    axis = input.ndim - 1
+    if input.ndim > 2 or target.shape.numel() != input.numel() // max(input.shape[-1], 1):
+        raise RuntimeError(
+            f"multi_margin_loss: inconsistent target size, expected {list(input.shape[:-1])} but "
+            f"got {list(target.shape)}"
+        )
+    size = input.shape[axis]
+    checked = in_range(
+        target.reshape(*input.shape[:-1]), size, "RuntimeError", "target out of range", False
+    )
+    hit = arange(size) == checked.unsqueeze(-1)
+    chosen = where(hit, input, 0.0).sum(-1, keepdim=True)
+    gap = clamp_min(margin - chosen + input, 0)
+    terms = gap if p == 1 else gap * gap
+    if weight is not None:
+        terms = terms * where(hit, weight.to(input.dtype), 0.0).sum(-1, keepdim=True)
+    return reduced(where(hit, 0.0, terms).sum(-1) / size, reduction)
+
+
+def multilabel_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """Sum over labels and other classes of max(0, 1 - x[label] + x[other]), over C.
+
+    Input (N, C) or (C); target of the same shape: class indices, up to the first -1. Raises
+    RuntimeError where shapes do not fit.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    _check_input(input, None, "multilabel_margin_loss")
+    check_tensor(target, "multilabel_margin_loss")
+    if input.ndim > 2 or target.shape != input.shape:
+        raise RuntimeError(
+            f"multilabel_margin_loss: inconsistent target size {list(target.shape)} for input of "
+            f"size {list(input.shape)}"
+        )
+    size = input.shape[-1]
+    classes = arange(size)
+    ended = ((target == -1).unsqueeze(-2) & (classes <= classes.unsqueeze(-1))).to(types.int64)
+    valid = ended.sum(-1) == 0
+    checked = in_range(where(valid, target, 0), size, "RuntimeError", "target out of range", False)
+    hit = (checked.unsqueeze(-1) == classes) & valid.unsqueeze(-1)  # (..., label, class)
+    chosen = where(hit, input.unsqueeze(-2), 0.0).sum(-1)
+    other = hit.to(types.int64).sum(-2) == 0
+    gap = clamp_min(1.0 - chosen.unsqueeze(-1) + input.unsqueeze(-2), 0)
+    counted = valid.unsqueeze(-1) & other.unsqueeze(-2)
+    return reduced(where(counted, gap, 0.0).sum((-2, -1)) / size, reduction)
+
+
+__all__ = ["cross_entropy", "multi_margin_loss", "multilabel_margin_loss", "nll_loss"]

@@ -12,10 +12,10 @@ import math
 from typing import Any
 
 from tinytorch.nn.functional.sizes import per_axis
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.functions import matmul
 from tinytorch.tracer.functions.padding import constant_pad_nd
 from tinytorch.tracer.functions.windows import added_windows, windows
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -134,7 +134,8 @@ def fold(
         )
     padded = [s + 2 * p for s, p in zip(size, pads, strict=True)]
     counts = [
-        (s - d * (k - 1) - 1) // t + 1 for s, d, k, t in zip(padded, gaps, kernel, steps, strict=True)
+        (s - d * (k - 1) - 1) // t + 1
+        for s, d, k, t in zip(padded, gaps, kernel, steps, strict=True)
     ]
     if columns != math.prod(counts) or min(counts) < 1:
         raise RuntimeError(
@@ -266,7 +267,7 @@ def _conv(
             f"{x.shape[1]} channels instead"
         )
     _check_bias(bias, channels, weight)
-    half = input.dtype is types.float16
+    half = input.dtype.bits < 32
     if half:
         x, weight = x.to(types.float32), weight.to(types.float32)
     seen = _seen(x, kernel, steps, borders, gaps, function)
@@ -274,7 +275,7 @@ def _conv(
         out = _channelwise(seen, weight, n)
     else:
         out = _product(seen, weight, count, n)
-    return _with_bias(out, bias, input, half)
+    return _with_bias(out, bias, input)
 
 
 def _channelwise(seen: Tensor, weight: Tensor, n: int) -> Tensor:
@@ -294,14 +295,12 @@ def _product(seen: Tensor, weight: Tensor, count: int, n: int) -> Tensor:
     return out.reshape(channels, batch, *inside).transpose(0, 1)
 
 
-def _with_bias(out: Tensor, bias: Tensor | None, input: Tensor, half: bool) -> Tensor:
+def _with_bias(out: Tensor, bias: Tensor | None, input: Tensor) -> Tensor:
     """Add the bias; give back dtype and number of axes of the input."""
     if bias is not None:
         wide = bias.to(out.dtype)
         out = out + wide.reshape(-1, *(1,) * (out.ndim - 2))
-    if half:
-        out = out.to(types.float16)
-    out = out.contiguous()
+    out = out.to(input.dtype).contiguous()
     return out if input.ndim == out.ndim else out.squeeze(0)
 
 
@@ -330,7 +329,7 @@ def _transposed(
         )
     channels = weight.shape[1] * count
     _check_bias(bias, channels, weight)
-    half = input.dtype is types.float16
+    half = input.dtype.bits < 32
     if half:
         x, weight = x.to(types.float32), weight.to(types.float32)
     whole = _scattered(x, weight, steps, gaps, count)
@@ -342,7 +341,7 @@ def _transposed(
                 f"{list(input.shape)} and padding {list(pads)}; it must be positive"
             )
         borders += [-p, e - p]
-    return _with_bias(constant_pad_nd(whole, borders), bias, input, half)
+    return _with_bias(constant_pad_nd(whole, borders), bias, input)
 
 
 def _scattered(

@@ -1,14 +1,16 @@
-"""Functions behind layers: products, normalisation, dropout, table look-up."""
+"""Functions behind layers: products and table look-up."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
+from tinytorch.nn.functional.distance import norm
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer import functions as tensor_functions
-from tinytorch.tracer.factories import rand
-from tinytorch.tracer.functions import amax, elementwise, gathering, index_select, where
+from tinytorch.tracer.factories import arange
+from tinytorch.tracer.functions import amax, gathering, index_select, matmul, where
+from tinytorch.tracer.functions.windows import taken
+from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -22,73 +24,58 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return tensor_functions.linear(input, weight, bias)
 
 
-def layer_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
-    bias: Tensor | None = None, eps: Any = 1e-5,
+def bilinear(
+    input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """``input1 @ weight[o] @ input2 + bias`` for each output o.
+
+    Inputs (..., in1) and (..., in2) with the same leading axes, weight (out, in1, in2), bias
+    (out); the result is (..., out). Raises RuntimeError where shapes do not fit.
+    """
+    for x in (input1, input2, weight):
+        check_tensor(x, "bilinear")
+    if input1.shape[:-1] != input2.shape[:-1]:
+        raise RuntimeError(
+            "bilinear(): input batch dimensions do not match: got "
+            f"{list(input1.shape)} and {list(input2.shape)}"
+        )
+    if weight.ndim != 3 or input1.shape[-1] != weight.shape[1]:
+        raise RuntimeError(
+            f"bilinear(): input1 size does not match weight size: got {input1.shape[-1]} but "
+            f"expected {weight.shape[1] if weight.ndim == 3 else 'a weight of 3 axes'}"
+        )
+    if input2.shape[-1] != weight.shape[2]:
+        raise RuntimeError(
+            f"bilinear(): input2 size does not match weight size: got {input2.shape[-1]} but "
+            f"expected {weight.shape[2]}"
+        )
+    out_size, in1, in2 = weight.shape
+    if bias is not None and tuple(bias.shape) != (out_size,):
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {list(bias.shape)} but "
+            f"expected [{out_size}]"
+        )
+    left = input1.reshape(-1, in1)
+    half = matmul(left, weight.permute(1, 0, 2).reshape(in1, out_size * in2))
+    right = input2.reshape(-1, 1, in2)
+    out = (half.reshape(-1, out_size, in2) * right).sum(-1)
+    out = out.reshape(*input1.shape[:-1], out_size)
+    return out if bias is None else out + bias
+
+
+# ---------------------------------------------------------------------- tables
+
+
+def embedding(
+    input: Tensor, weight: Tensor, padding_idx: Any = None, max_norm: Any = None,
+    norm_type: Any = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Centre and scale the last axes to mean 0 and variance 1, then ``* weight + bias``.
-
-    ``normalized_shape`` names the last axes by size; weight and bias have that shape. The
-    variance divides by the count. Half precision is computed in float32. Raises RuntimeError
-    where shapes do not fit. Source: Ba, Kiros and Hinton, "Layer Normalization", 2016.
-    """
-    check_tensor(input, "layer_norm")
-    shape = tuple(normalized_shape)
-    if not shape:
-        raise RuntimeError(
-            "Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
-            "element, but got normalized_shape = []"
-        )
-    for name, value in (("weight", weight), ("bias", bias)):
-        if value is not None and tuple(value.shape) != shape:
-            raise RuntimeError(
-                f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
-                f"{list(value.shape)} and normalized_shape = {list(shape)}"
-            )
-    if tuple(input.shape[-len(shape) :]) != shape:
-        expected = ", ".join(["*", *map(str, shape)])
-        raise RuntimeError(
-            f"Given normalized_shape={list(shape)}, expected input with shape [{expected}], but "
-            f"got input of size{list(input.shape)}"
-        )
-    wide = input.to(types.float32) if input.dtype is types.float16 else input
-    axes = tuple(range(-len(shape), 0))
-    centred = wide - wide.mean(axes, keepdim=True)
-    variance = (centred * centred).mean(axes, keepdim=True)
-    out = centred * elementwise.rsqrt(variance + eps)
-    if weight is not None:
-        out = out * weight
-    if bias is not None:
-        out = out + bias
-    return out.to(input.dtype)
-
-
-def dropout(input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability p, and scale the others by 1 / (1 - p).
-
-    The input itself if not ``training`` or p is 0. Draws from the default generator. Raises
-    ValueError unless 0 <= p <= 1.
-    """
-    check_tensor(input, "dropout")
-    if p < 0.0 or p > 1.0:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if not training or p == 0:
-        return input
-    if p == 1:
-        out = input * 0.0
-    else:
-        # float32 draws also for half precision, whose range ends below 2 ** 24
-        dtype = types.float32 if input.dtype is types.float16 else input.dtype
-        drawn = rand(input.shape, dtype=dtype)
-        out = input * ((drawn >= p).to(input.dtype) * (1.0 / (1.0 - p)))
-    return input.copy_(out) if inplace else out
-
-
-def embedding(input: Tensor, weight: Tensor, padding_idx: Any = None) -> Tensor:
     """Rows of ``weight`` (rows, width) at integer indices (...): shape (..., width).
 
-    The row at ``padding_idx`` receives no gradient. Raises IndexError "index out of range in
-    self", RuntimeError for a weight that is no matrix or an index that is no int.
+    The row at ``padding_idx`` receives no gradient. ``max_norm`` first scales the rows in use down
+    to that ``norm_type``-norm, in place. ``scale_grad_by_freq`` divides a row's gradient by how
+    often it is used. Raises IndexError "index out of range in self", RuntimeError for a weight
+    that is no matrix or an index that is no int, NotImplementedError for ``sparse``.
     """
     check_tensor(input, "embedding")
     check_tensor(weight, "embedding")
@@ -100,14 +87,43 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: Any = None) -> Tensor:
             f"Long, Int; but got {input.dtype.name} instead (while checking arguments for "
             "embedding)"
         )
+    if sparse:
+        raise NotImplementedError("embedding: sparse gradients are not supported; use sparse=False")
     rows, width = weight.shape
-    out = index_select(weight, 0, input.reshape(-1)).reshape(*input.shape, width)
+    if padding_idx is not None:
+        if not -rows <= padding_idx < rows:
+            raise AssertionError("Padding_idx must be within num_embeddings")
+        padding_idx = padding_idx + rows if padding_idx < 0 else padding_idx
+    flat = input.reshape(-1)
+    if max_norm is not None:
+        _shorten(weight, _uses(flat, rows) > 0, max_norm, norm_type)
+    out = index_select(weight, 0, flat)
+    if scale_grad_by_freq:
+        share = 1.0 / taken(_uses(flat, rows).to(weight.dtype), 0, flat.to(types.int64))
+        out = _with_gradient_times(out, share.unsqueeze(-1))
+    out = out.reshape(*input.shape, width)
     if padding_idx is None:
         return out
-    if not -rows <= padding_idx < rows:
-        raise AssertionError("Padding_idx must be within num_embeddings")
-    padding_idx = padding_idx + rows if padding_idx < 0 else padding_idx
     return where((input == padding_idx).unsqueeze(-1), out.detach(), out)
+
+
+def _uses(index: Tensor, rows: int) -> Tensor:
+    """How often each row is used."""
+    return (index.unsqueeze(-1) == arange(rows)).to(types.int64).sum(0)
+
+
+def _shorten(weight: Tensor, used: Tensor, max_norm: Any, norm_type: Any) -> None:
+    with no_grad():
+        fixed = weight.detach()
+        size = norm(fixed, norm_type, -1, keepdim=True)
+        short = fixed * (max_norm / (size + 1e-7))
+        weight.copy_(where(used.unsqueeze(-1) & (size > max_norm), short, fixed))
+
+
+def _with_gradient_times(x: Tensor, factor: Tensor) -> Tensor:
+    """The value of x with its gradient scaled."""
+    scaled = x * factor
+    return x.detach() + (scaled - scaled.detach())
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -123,3 +139,6 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes < 1:
         raise RuntimeError("num_classes should be positive")
     return gathering.one_hot(tensor, int(num_classes))
+
+
+__all__ = ["bilinear", "embedding", "linear", "one_hot"]

@@ -6,28 +6,14 @@ import warnings
 from typing import Any
 
 from tinytorch.nn.functional.activation import stable_softplus
+from tinytorch.nn.functional.reductions import reduced, reduction_of
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.functions import elementwise, logical_not, where
 from tinytorch.tracer.functions.gathering import in_range
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
-REDUCTIONS = ("none", "mean", "sum")
 _LOG_FLOOR = -100.0
-
-
-def check_reduction(reduction: str) -> None:
-    """Raise ValueError unless the reduction is known."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"{reduction} is not a valid value for reduction")
-
-
-def reduced(losses: Tensor, reduction: str) -> Tensor:
-    """Losses as they are, their mean or their sum."""
-    check_reduction(reduction)
-    if reduction == "none":
-        return losses
-    return losses.mean() if reduction == "mean" else losses.sum()
 
 
 def _check_pair(input: Tensor, target: Tensor, function: str) -> None:
@@ -46,39 +32,72 @@ def _check_pair(input: Tensor, target: Tensor, function: str) -> None:
         )
 
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Squared difference."""
+def _weighted(
+    losses: Tensor, weight: Tensor | None, reduction: str, function: str
+) -> Tensor:
+    """Losses times weights of their shape; the mean divides by the sum of the weights."""
+    if weight is None:
+        return reduced(losses, reduction)
+    check_tensor(weight, function)
+    if weight.shape != losses.shape:
+        raise ValueError(
+            f"{function}: Weights and input must have the same size, but got "
+            f"{list(weight.shape)} and {list(losses.shape)}"
+        )
+    total = losses * weight
+    return total.sum() / weight.sum() if reduction == "mean" else reduced(total, reduction)
+
+
+def mse_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Squared difference; with ``weight`` (of the same shape) the mean is a weighted one."""
+    reduction = reduction_of(size_average, reduce, reduction)
     _check_pair(input, target, "mse_loss")
     difference = input - target
-    return reduced(difference * difference, reduction)
+    return _weighted(difference * difference, weight, reduction, "mse_loss")
 
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """Absolute difference."""
+def l1_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """Absolute difference; with ``weight`` (of the same shape) the mean is a weighted one."""
+    reduction = reduction_of(size_average, reduce, reduction)
     _check_pair(input, target, "l1_loss")
-    return reduced(elementwise.abs(input - target), reduction)
+    return _weighted(elementwise.abs(input - target), weight, reduction, "l1_loss")
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", beta: Any = 1.0
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", beta: Any = 1.0,
+) -> Tensor:  # fmt: skip
     """d * d / (2 * beta) where the difference d is below beta, else |d| - beta / 2."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if beta < 0:
-        raise ValueError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
+        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     if beta == 0:
-        return l1_loss(input, target, reduction)
+        return l1_loss(input, target, reduction=reduction)
     _check_pair(input, target, "smooth_l1_loss")
     d = elementwise.abs(input - target)
     return reduced(where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta), reduction)
 
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: Any = 1.0) -> Tensor:
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: Any = 1.0,
+    weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """d * d / 2 where the difference d is at most delta, else delta * (|d| - delta / 2)."""
+    reduction_of(None, None, reduction)
     if delta <= 0:
-        raise ValueError(f"huber_loss does not support non-positive values for delta, got {delta}")
+        raise RuntimeError(
+            f"huber_loss does not support non-positive values for delta, got {delta}"
+        )
     _check_pair(input, target, "huber_loss")
     d = elementwise.abs(input - target)
-    return reduced(where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta), reduction)
+    losses = where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta)
+    return _weighted(losses, weight, reduction, "huber_loss")
 
 
 def _check_equal_shapes(input: Tensor, target: Tensor, function: str) -> None:
@@ -99,13 +118,15 @@ def _floored_log(x: Tensor) -> Tensor:
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """-(target * log(input) + (1 - target) * log(1 - input)); logarithms are at least -100.
 
     Input and target have one shape; raises ValueError otherwise, and RuntimeError for an input
     outside [0, 1]. The derivative of a logarithm at 0 is taken as 0.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     _check_equal_shapes(input, target, "binary_cross_entropy")
     outside = logical_not((input >= 0) & (input <= 1))  # so that NaN is outside
     message = "all elements of input should be between 0 and 1"
@@ -115,13 +136,14 @@ def binary_cross_entropy(
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean",
-    pos_weight: Tensor | None = None,
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Binary cross entropy of sigmoid(input), without overflow; one shape for input and target.
 
     ``pos_weight`` multiplies the part of the positive class; it broadcasts.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     check_tensor(input, "binary_cross_entropy_with_logits")
     if input.shape != target.shape:
         raise ValueError(
@@ -133,3 +155,9 @@ def binary_cross_entropy_with_logits(
         scale = (pos_weight - 1.0) * target + 1.0
         losses = input * (1.0 - target) + scale * stable_softplus(-input)
     return reduced(losses if weight is None else losses * weight, reduction)
+
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "huber_loss", "l1_loss",
+    "mse_loss", "smooth_l1_loss",
+]  # fmt: skip

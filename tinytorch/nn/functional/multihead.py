@@ -9,8 +9,9 @@ import math
 import warnings
 from typing import Any
 
-from tinytorch.nn.functional.activation import softmax
-from tinytorch.nn.functional.layer import dropout, linear
+from tinytorch.nn.functional.dropping import dropout
+from tinytorch.nn.functional.layer import linear
+from tinytorch.nn.functional.softmaxes import softmax
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange, full, zeros
 from tinytorch.tracer.functions import bmm, where
@@ -225,3 +226,6 @@ def _check_ranks(
             f"Expected `attn_mask` shape to be {expected} but got {mask.shape}"
         )
     return batched
+
+
+__all__ = ["multi_head_attention_forward"]

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinytorch.nn.functional.sizes import per_axis
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
 from tinytorch.tracer.functions import elementwise, reduction
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.functions.padding import constant_pad_nd
 from tinytorch.tracer.functions.windows import windows
-from tinytorch.tracer.methods import types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -133,7 +133,8 @@ def _pool(
     if min(counts) < 1:
         raise RuntimeError(
             f"Given input size: ({'x'.join(map(str, input.shape[-n - 1 :]))}). Calculated output "
-            f"size: ({'x'.join(map(str, (input.shape[-n - 1], *counts)))}). Output size is too small"
+            f"size: ({'x'.join(map(str, (input.shape[-n - 1], *counts)))}). Output size is too "
+            "small"
         )
     return _Pool(tuple(input.shape[-n:]), kernel, steps, pads, gaps, tuple(counts))
 
@@ -223,7 +224,7 @@ def _avg_pool(
         raise NotImplementedError(f'"{function}" not implemented for {input.dtype.name}')
     if divisor is not None and divisor == 0:
         raise RuntimeError("divisor must be not zero")
-    wide = input.to(types.float32) if input.dtype is types.float16 else input
+    wide = input.to(types.float32) if input.dtype.bits < 32 else input
     total = pool.windows_of(wide, 0).sum(-1)
     if divisor is None:
         divisor = pool.divisor(count_include_pad)

@@ -89,9 +89,8 @@ def _blocked(g: Proxy, axes: list[_Axis], ndim: int) -> Proxy:
     merged: list[int] = []
     by_axis = {item.axis: item for item in axes}
     for axis in range(ndim):
-        item = by_axis.get(axis)
-        size = shape[axis]
-        merged += [size] if item is None else [item.blocks * size, item.width]
+        found = by_axis.get(axis)
+        merged += [shape[axis]] if found is None else [found.blocks * shape[axis], found.width]
     return ops.reshape(g, shape=tuple(merged))
 
 

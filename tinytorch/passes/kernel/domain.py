@@ -223,7 +223,8 @@ def _factored(
     for node in members:
         level = levels[node]
         shapes = [node.type.shape] if level in ("full", "row") else []
-        shapes += [n.type.shape for n in node.inputs if n.type.size == rows * cols]
+        if node.op.family != "movement" or node.op.name == "reshape":
+            shapes += [n.type.shape for n in node.inputs if n.type.size == rows * cols]
         for shape in shapes:
             step = cols if math.prod(shape) == rows and level == "row" else 1
             for size in reversed(shape):

@@ -497,7 +497,10 @@ def probe_indices(
         while stack:
             access = through_views(*stack.pop())
             base = access.node
-            if base.op.name in GUARDED_VIEWS:
+            if base.op is ops.pad:
+                shifted = zip(access.indices, base.attrs["low"], strict=True)
+                stack.append((base.inputs[0], tuple(x + -low for x, low in shifted)))
+            elif base.op.name in GUARDED_VIEWS:
                 stack.extend((n, access.indices) for n in base.inputs[:1])
             elif base in recomputed and base not in levels:
                 stack.extend((n, access.indices) for n in base.inputs)

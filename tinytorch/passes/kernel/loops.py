@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tinytorch.ir.extent import typical
 from tinytorch.ir.index import Index, Quotient, Symbol, delinearize
 from tinytorch.passes.kernel.domain import END_LEVELS, Plan
 
@@ -72,16 +73,32 @@ def choose_loops(plan: Plan, probe: Probe) -> Loops:
     flat = Loops(domain.rows, ())
     if not _divides(probe(flat)):
         return flat
-    candidates = []
+    return _nested(domain.rows, domain.row_factors, probe) or flat
+
+
+def _nested(rows: Any, factors: tuple[Any, ...], probe: Probe) -> Loops | None:
+    """The longest single inner axis without divisions; several axes where that one is short."""
+    single: Loops | None = None
+    several: Loops | None = None
     cols: Any = 1
-    for size in reversed(domain.row_factors):
-        cols *= size
-        if cols < domain.rows or len(domain.row_factors) == 1:
-            candidates.append(Loops(domain.rows // cols, (cols,)))
-    for loops in reversed(candidates):  # the longest first
-        if loops.cols > 1 and not _divides_inner(probe(loops)):
-            return loops
-    return flat
+    for position in range(len(factors) - 1, -1, -1):
+        cols *= factors[position]
+        if typical(cols) == 1 or (position == 0 and len(factors) > 1):
+            continue
+        one = Loops(rows // cols, (cols,))
+        if not _divides_inner(probe(one)):
+            single = one
+        elif several is None and typical(cols) >= _ENOUGH:
+            nest = Loops(rows // cols, factors[position:])
+            several = None if _divides_inner(probe(nest)) else nest
+    short = single is None or typical(single.cols) < _SHORT
+    return several if short and several is not None else single
+
+
+_SHORT = 32
+"""Below this many elements an inner axis does not pay for the divisions of each row."""
+_ENOUGH = 64
+"""So many elements a row do."""
 
 
 def _divides(indices: list[Index]) -> bool:

@@ -78,7 +78,8 @@ def run_rule(op: Op, arrays: Iterable[Any], attrs: Mapping[str, Any], type: Any)
     """Run an op's numpy rule on stored elements; the result is stored as its type says."""
     if not op.moves and op.family not in _MOVING:
         arrays = [widened(a) for a in arrays]
-    result = op.eager(*arrays, **attrs)
+    with np.errstate(all="ignore"):  # infinities and NaN are results here
+        result = op.eager(*arrays, **attrs)
     return stored(result, type.dtype) if isinstance(type, TensorType) else result
 
 

@@ -62,6 +62,16 @@ def iinfo(dtype: DType) -> IntegerLimits:
     return IntegerLimits(dtype.bits, top, -top - 1 if dtype.signed else 0, dtype.name)
 
 
+def check_fits(value: Any, dtype: DType) -> None:
+    """Raise RuntimeError if a Python number has no counterpart in an integer dtype."""
+    if dtype.kind != "i" or not isinstance(value, int | float):
+        return
+    limits = iinfo(dtype)
+    low = limits.min if dtype.signed else -limits.max
+    if not low <= value <= limits.max:  # NaN included
+        raise RuntimeError(f"value cannot be converted to type {dtype.name} without overflow")
+
+
 def promote_types(type1: DType, type2: DType) -> DType:
     """The smallest dtype that holds both."""
     return types.promote(type1, type2)

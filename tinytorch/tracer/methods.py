@@ -100,6 +100,7 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
     "__pow__": f.pow,
     "__rpow__": lambda self, other: f.pow(other, self),
     "__neg__": f.neg,
+    "__abs__": f.abs,
     "__pos__": f.positive,
     "__and__": f.bitwise_and,
     "__rand__": lambda self, other: f.bitwise_and(other, self),

@@ -9,6 +9,7 @@ from tinytorch.ir.types import bool_, float64, int64
 from tinytorch.tracer.functions.choice import where
 from tinytorch.tracer.functions.covers import (
     binary,
+    in_float32,
     is_bool,
     is_float,
     kind_of,
@@ -33,8 +34,10 @@ def _scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )
-    if isinstance(alpha, int | float) and type(alpha) is int and alpha == 1:
+    if type(alpha) is int and alpha == 1:
         return other
+    if is_bool(input) and is_bool(other):
+        return ops.bitwise_and(other, bool(alpha))
     return other * alpha
 
 
@@ -214,6 +217,11 @@ def _refuse_integers(name: str, tensors: tuple[Tensor, ...], value: Any) -> None
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
     _refuse_integers("addcmul", (input, tensor1, tensor2), value)
+    return _plus_product(input, tensor1, tensor2, value)
+
+
+@in_float32
+def _plus_product(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -> Tensor:
     return input + tensor1 * tensor2 * value
 
 
@@ -224,6 +232,11 @@ def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) 
             "Integer division with addcdiv is no longer supported, and in a future release addcdiv "
             "will perform a true division of tensor1 and tensor2."
         )
+    return _plus_quotient(input, tensor1, tensor2, value)
+
+
+@in_float32
+def _plus_quotient(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -> Tensor:
     return input + tensor1 / tensor2 * value
 
 
@@ -235,6 +248,11 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
                                f"dtype {kind_of(other)}")  # fmt: skip
     if not is_float(input):
         raise NotImplementedError(f"\"lerp\" not implemented for '{kind_of(input)}'")
+    return _between(input, end, weight)
+
+
+@in_float32
+def _between(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     gap = end - input
     if not isinstance(weight, Tensor):
         return input + gap * weight if abs(weight) < 0.5 else end - gap * (1 - weight)

@@ -8,7 +8,7 @@ from typing import Any
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import bool_
-from tinytorch.tracer.functions.covers import is_bool, is_float, kind_of, named
+from tinytorch.tracer.functions.covers import check_tensors, is_bool, is_float, kind_of, named
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -48,10 +48,7 @@ def logical_not(input: Tensor) -> Tensor:
 
 def _logical(op: Op, name: str, doc: str) -> Callable[[Tensor, Tensor], Tensor]:
     def function(input: Tensor, other: Tensor) -> Tensor:
-        check_tensor(input, name)
-        if not isinstance(other, Tensor):
-            kind = type(other).__name__
-            raise TypeError(f"{name}(): argument 'other' must be Tensor, not {kind}")
+        check_tensors(name, input, other)
         return op(input.to(bool_), other.to(bool_))
 
     return named(function, name, doc)

@@ -6,7 +6,9 @@ from typing import Any
 
 from tinytorch.ir import ops
 from tinytorch.ir.types import bool_, int64, uint8
+from tinytorch.tracer.limits import check_fits
 from tinytorch.tracer.mode import mode
+from tinytorch.tracer.number import Number
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -40,6 +42,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             )
         fill = value.to(input.dtype)
     else:
+        if type(value) is not Number:
+            check_fits(value, input.dtype)
         fill = input.constant(value, shape=())
     return ops.where(mask, fill, input)
 

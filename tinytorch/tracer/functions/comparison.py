@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinytorch.ir import ops
 from tinytorch.tracer.functions.choice import where
-from tinytorch.tracer.functions.covers import binary, is_float, unary
+from tinytorch.tracer.functions.covers import binary, check_tensors, is_float, unary
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
@@ -21,27 +19,21 @@ isnan = unary(ops.isnan)
 _INF = float("inf")
 
 
-def _tensors(name: str, input: Any, other: Any) -> None:
-    check_tensor(input, name)
-    if not isinstance(other, Tensor):
-        raise TypeError(f"{name}(): argument 'other' must be Tensor, not {type(other).__name__}")
-
-
 def maximum(input: Tensor, other: Tensor) -> Tensor:
     """Larger of two tensors; NaN wins; ties share the gradient."""
-    _tensors("maximum", input, other)
+    check_tensors("maximum", input, other)
     return ops.maximum(input, other)
 
 
 def minimum(input: Tensor, other: Tensor) -> Tensor:
     """Smaller of two tensors; NaN wins; ties share the gradient."""
-    _tensors("minimum", input, other)
+    check_tensors("minimum", input, other)
     return ops.minimum(input, other)
 
 
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """Larger of two tensors; a number wins over NaN; at a tie the first has the gradient."""
-    _tensors("fmax", input, other)
+    check_tensors("fmax", input, other)
     if not (is_float(input) or is_float(other)):
         return ops.maximum(input, other)
     return where((input >= other) | (other != other), input, other)
@@ -49,7 +41,7 @@ def fmax(input: Tensor, other: Tensor) -> Tensor:
 
 def fmin(input: Tensor, other: Tensor) -> Tensor:
     """Smaller of two tensors; a number wins over NaN; at a tie the first has the gradient."""
-    _tensors("fmin", input, other)
+    check_tensors("fmin", input, other)
     if not (is_float(input) or is_float(other)):
         return ops.minimum(input, other)
     return where((input <= other) | (other != other), input, other)
@@ -85,7 +77,7 @@ def isclose(
     equal_nan: bool = False,
 ) -> Tensor:  # fmt: skip
     """Whether ``|input - other| <= atol + rtol * |other|``, or equal; both of one dtype."""
-    _tensors("isclose", input, other)
+    check_tensors("isclose", input, other)
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{input.dtype.name} did not match {other.dtype.name}")
     if rtol < 0 or atol < 0:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from tinytorch.ir.op import Op
+from tinytorch.ir.operators import weak_type
+from tinytorch.ir.types import float32, result_type
+from tinytorch.tracer.mode import mode
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def named(function: Callable[..., Any], name: str, doc: str) -> Callable[..., Any]:
@@ -35,6 +41,49 @@ def binary(op: Op, name: str = "") -> Callable[[Any, Any], Tensor]:
     return named(function, name or op.name, op.doc)
 
 
+def in_float32(function: F) -> F:
+    """Make a composition compute halves in float32 and round its results once, as one op does.
+
+    The result's dtype is that of arithmetic on all tensors among the arguments.
+    """
+
+    def is_half(x: Any) -> bool:
+        return isinstance(x, Tensor) and x.dtype.is_half
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        given = (*args, *kwargs.values())
+        if not any(is_half(x) for x in given):
+            return function(*args, **kwargs)
+        found = result_type([x.type for x in given if isinstance(x, Tensor)], float32)
+        wide = [x.to(float32) if is_half(x) else x for x in args]
+        options = {k: x.to(float32) if is_half(x) else x for k, x in kwargs.items()}
+        out = function(*wide, **options)
+        return out.to(found) if out.dtype is float32 else out
+
+    return cast(F, run)
+
+
+def promoted(*operands: Any) -> list[Tensor]:
+    """Return operands (tensors and numbers) as tensors of the floating dtype of them all."""
+    like = next(x for x in operands if isinstance(x, Tensor))
+    types = [x.type if isinstance(x, Tensor) else weak_type(x) for x in operands]
+    dtype = result_type(types, mode.default_dtype)
+    if not dtype.is_floating_point:
+        dtype = mode.default_dtype
+    return [
+        x.to(dtype) if isinstance(x, Tensor) else like.constant(x, shape=(), dtype=dtype)
+        for x in operands
+    ]
+
+
+def check_tensors(name: str, input: Any, other: Any) -> None:
+    """Raise TypeError unless both operands are tensors."""
+    check_tensor(input, name)
+    if not isinstance(other, Tensor):
+        raise TypeError(f"{name}(): argument 'other' must be Tensor, not {type(other).__name__}")
+
+
 def is_bool(x: Any) -> bool:
     """Whether an operand is a bool: a tensor of them, or a Python one."""
     return x.dtype.kind == "b" if isinstance(x, Tensor) else isinstance(x, bool)
@@ -50,15 +99,9 @@ def kind_of(x: Any) -> str:
     return str(x.dtype.name) if isinstance(x, Tensor) else type(x).__name__
 
 
-def as_operand(x: Any, like: Tensor) -> Any:
-    """Return a tensor for an operand that may be a number, in its own category of dtype."""
-    if isinstance(x, Tensor):
-        return x
-    dtype = like.dtype if like.dtype.is_floating_point or not is_float(x) else None
-    return like.constant(x, shape=(), dtype=dtype)
-
-
 def refuse_integers(name: str, *operands: Tensor) -> None:
-    """Raise NotImplementedError if no operand is floating-point."""
+    """Raise TypeError unless all are tensors, NotImplementedError if none is floating-point."""
+    for x in operands:
+        check_tensor(x, name)
     if not any(is_float(x) for x in operands):
         raise NotImplementedError(f"\"{name}\" not implemented for '{kind_of(operands[0])}'")

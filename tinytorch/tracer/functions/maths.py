@@ -7,7 +7,14 @@ import math
 from tinytorch.ir import ops
 from tinytorch.tracer.functions.choice import where
 from tinytorch.tracer.functions.comparison import maximum
-from tinytorch.tracer.functions.covers import as_operand, binary, is_float, refuse_integers, unary
+from tinytorch.tracer.functions.covers import (
+    check_tensors,
+    in_float32,
+    is_float,
+    promoted,
+    refuse_integers,
+    unary,
+)  # fmt: skip
 from tinytorch.tracer.functions.rounding import clamp
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.shapes import check_tensor
@@ -18,7 +25,6 @@ acosh = arccosh = unary(ops.acosh)
 asin = arcsin = unary(ops.asin)
 asinh = arcsinh = unary(ops.asinh)
 atan = arctan = unary(ops.atan)
-atan2 = arctan2 = binary(ops.atan2)
 atanh = arctanh = unary(ops.atanh)
 cos = unary(ops.cos)
 cosh = unary(ops.cosh)
@@ -40,21 +46,33 @@ tan = unary(ops.tan)
 tanh = unary(ops.tanh)
 
 
+def atan2(input: Tensor, other: Tensor) -> Tensor:
+    """Angle of the points (other, input) of the plane, between -pi and pi."""
+    check_tensors("atan2", input, other)
+    return ops.atan2(input, other)
+
+
+arctan2 = atan2
+
+
 def _floating(x: Tensor, name: str) -> Tensor:
     """The operand of a function on floats: integers become the default dtype."""
     return x if is_float(check_tensor(x, name)) else x.to(mode.default_dtype)
 
 
+@in_float32
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians."""
     return _floating(input, "deg2rad") * (math.pi / 180)
 
 
+@in_float32
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees."""
     return _floating(input, "rad2deg") * (180 / math.pi)
 
 
+@in_float32
 def sinc(input: Tensor) -> Tensor:
     """``sin(pi x) / (pi x)``, 1 at 0; the argument is reduced before pi is multiplied in."""
     x = _floating(input, "sinc")
@@ -65,6 +83,7 @@ def sinc(input: Tensor) -> Tensor:
     return where(x == 0, 1.0, sine / (where(x == 0, 1.0, x) * math.pi))
 
 
+@in_float32
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """``log(x / (1 - x))``, of x limited to ``[eps, 1 - eps]`` if eps is given; NaN outside [0, 1].
 
@@ -83,23 +102,28 @@ def _gap(input: Tensor, other: Tensor) -> Tensor:
     return -ops.abs_(where(input == other, 0.0, input - other))
 
 
+@in_float32
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """``log(exp(input) + exp(other))`` without overflow."""
     refuse_integers("logaddexp", input, other)
+    input, other = promoted(input, other)
     return maximum(input, other) + log1p(exp(_gap(input, other)))
 
 
+@in_float32
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """``log2(2**input + 2**other)`` without overflow."""
     refuse_integers("logaddexp2", input, other)
+    input, other = promoted(input, other)
     return maximum(input, other) + log1p(exp2(_gap(input, other))) * (1 / math.log(2))
 
 
+@in_float32
 def xlogy(input: Tensor | float, other: Tensor | float) -> Tensor:
     """``input * log(other)``; 0 where the input is 0, unless ``other`` is NaN."""
-    first = input if isinstance(input, Tensor) else check_tensor(other, "xlogy")
-    x, y = as_operand(input, first), as_operand(other, first)
-    x, y = _floating(x, "xlogy"), _floating(y, "xlogy")
+    if not isinstance(input, Tensor):
+        check_tensor(other, "xlogy")
+    x, y = promoted(input, other)
     outside = (x == 0) & ((y <= 0) | (y == float("inf")))
     return x * log(where(outside, 1.0, y))
 

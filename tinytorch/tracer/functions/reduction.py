@@ -8,6 +8,7 @@ from typing import Any
 from tinytorch.ir import ops
 from tinytorch.ir.types import bool_, int64
 from tinytorch.ir.types import count as count_of
+from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.shapes import axes_of
 from tinytorch.tracer.tensor import Tensor
 
@@ -30,6 +31,7 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     return without_axes(ops.sum_(input, axes=axes), input, axes, keepdim)
 
 
+@in_float32
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Mean over axes, of a floating-point tensor."""
     if not input.dtype.is_floating_point:
@@ -43,6 +45,7 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return sum(input, dim, keepdim) * scale if count else sum(input, dim, keepdim) / 0.0
 
 
+@in_float32
 def var(input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool = False,
         unbiased: bool | None = None) -> Tensor:  # fmt: skip
     """Variance over axes; divides by ``count - correction``."""
@@ -55,6 +58,7 @@ def var(input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool 
     return total / divisor if divisor > 0 else total / 0.0
 
 
+@in_float32
 def std(input: Tensor, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Tensor:
     """Standard deviation over axes."""
     return ops.sqrt(var(input, dim, correction=correction, keepdim=keepdim))

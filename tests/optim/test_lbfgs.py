@@ -54,7 +54,7 @@ def test_going_on_from_a_saved_state():
     assert [float(second.step(closure)) for _ in range(3)] == expected
     bad = copy.deepcopy(saved["optimizer"])
     bad["state"][0]["momentum"] = 1
-    with pytest.raises(ValueError, match="keeps no"):
+    with pytest.raises(ValueError, match="does not keep"):
         second.load_state_dict(bad)
 
 

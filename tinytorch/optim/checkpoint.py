@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -62,18 +63,49 @@ def match_state(
 
     Raises ValueError where parameters, names or shapes do not fit.
     """
-    owners: dict[Any, Tensor] = {}
-    for group, stored in zip(groups, saved["param_groups"], strict=True):
-        owners.update(zip(stored["params"], group["params"], strict=True))
-    unknown = [number for number in saved["state"] if number not in owners]
-    if unknown:
-        raise ValueError(f"loaded state dict has state of unknown parameters {unknown}")
+    owners = _owners(groups, saved)
     writes: list[Write] = []
     for number, param in owners.items():
         writes += _entry_writes(
             number, state[param], fresh[param], saved["state"].get(number, {})
         )
     return writes
+
+
+def _owners(groups: Sequence[Mapping[str, Any]], saved: Mapping[str, Any]) -> dict[Any, Tensor]:
+    """Parameters by their saved numbers; raise ValueError for state that belongs to none."""
+    owners: dict[Any, Tensor] = {}
+    for group, stored in zip(groups, saved["param_groups"], strict=True):
+        owners.update(zip(stored["params"], group["params"], strict=True))
+    unknown = [number for number in saved["state"] if number not in owners]
+    if unknown:
+        raise ValueError(f"loaded state dict has state of unknown parameters {unknown}")
+    return owners
+
+
+def adopted(
+    groups: Sequence[Mapping[str, Any]], saved: Mapping[str, Any]
+) -> dict[Tensor, dict[str, Any]]:
+    """Return copies of the saved state by parameter, for groups that match.
+
+    Tensors of fractions take the parameter's dtype, but for the count of steps.
+    """
+    owners = _owners(groups, saved)
+    return {
+        owners[number]: {name: _copy(name, value, owners[number]) for name, value in old.items()}
+        for number, old in saved["state"].items()
+    }
+
+
+def _copy(name: str, value: Any, param: Tensor) -> Any:
+    if isinstance(value, list | tuple):
+        return type(value)(_copy(name, item, param) for item in value)
+    if isinstance(value, Mapping):
+        return {key: _copy(name, item, param) for key, item in value.items()}
+    if not isinstance(value, Tensor):
+        return copy.deepcopy(value)
+    own = value.detach().clone()
+    return own.to(param.dtype) if own.dtype.is_floating_point and name != "step" else own
 
 
 def _entry_writes(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tinytorch.errors import TraceError
-from tinytorch.optim.checkpoint import match_groups
+from tinytorch.optim.checkpoint import adopted, match_groups
 from tinytorch.optim.linesearch import Point, strong_wolfe
 from tinytorch.optim.optimizer import Optimizer
 from tinytorch.optim.settings import check_not_negative, check_ways
-from tinytorch.tracer.factories import as_tensor, zeros
+from tinytorch.tracer.factories import zeros
 from tinytorch.tracer.mode import enable_grad, mode, no_grad, user_origin
 from tinytorch.tracer.shapes import cat
-from tinytorch.tracer.tensor import Tensor
 
 _ENTRIES = frozenset({
     "func_evals", "n_iter", "d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad",
@@ -103,26 +101,16 @@ class LBFGS(Optimizer):
         merged = {**self.param_groups[0], **settings}
         check_ways(merged)
         self.check_settings(merged)
-        numbers = list(state_dict["param_groups"][0]["params"])
-        unknown = [number for number in state_dict["state"] if number not in numbers[:1]]
-        if unknown:
-            raise ValueError(f"loaded state dict has state of unknown parameters {unknown}")
-        stored = dict(state_dict["state"].get(numbers[0], {}))
-        if not set(stored) <= _ENTRIES:
-            raise ValueError(f"LBFGS keeps no {sorted(set(stored) - _ENTRIES)}")
-        first = self._params()[0]
-        held = {name: _own(value, first) for name, value in stored.items()}
+        first = self.param_groups[0]["params"][0]
+        state = adopted(self.param_groups, state_dict)
+        held = state.pop(first, {})
+        if state or not set(held) <= _ENTRIES:
+            raise ValueError(
+                "loaded state dict has state that LBFGS does not keep: it keeps, for the first "
+                f"parameter, {sorted(_ENTRIES)}"
+            )
         self.param_groups[0].update(settings)
         self.state[first] = held
-
-
-def _own(value: Any, like: Tensor) -> Any:
-    """A copy of saved state, in the parameter's dtype."""
-    if isinstance(value, list | tuple):
-        return [_own(item, like) for item in value]
-    if isinstance(value, Tensor):
-        return as_tensor(value.detach().clone(), dtype=like.dtype)
-    return copy.deepcopy(value)
 
 
 class _Course:

@@ -9,15 +9,18 @@ parameter, so that all bias corrections of a group are one small vector computat
 from __future__ import annotations
 
 import copy
+import functools
+import itertools
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tinytorch.errors import TraceError
-from tinytorch.optim.checkpoint import match_groups, match_state, pack
+from tinytorch.optim.checkpoint import adopted, match_groups, match_state, pack
 from tinytorch.optim.settings import check_ways
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import full, zeros_like
+from tinytorch.tracer.hooks import RemovableHandle
 from tinytorch.tracer.mode import enable_grad, mode, no_grad, user_origin
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import Tracked, TrackedDict, TrackedList, touch
@@ -25,9 +28,39 @@ from tinytorch.tracer.tracked import Tracked, TrackedDict, TrackedList, touch
 Counts = Mapping[str, Tensor]
 """Vectors of a group, float64, with an entry a parameter."""
 
+required: Any = type("_Required", (), {"__repr__": lambda self: "<required parameter>"})()
+"""Default of a setting that every group must give."""
+_numbers = itertools.count()
+
+
+def _hooked(step: Callable[..., Any]) -> Callable[..., Any]:
+    """Call a class's ``step`` between the hooks of the instance."""
+
+    @functools.wraps(step)
+    def between_hooks(self: Any, *args: Any, **kwargs: Any) -> Any:
+        hooks = self._hooks if type(self).step is between_hooks else {}  # super().step() has none
+        for moment, hook in list(hooks.values()):
+            if moment == "before" and (changed := hook(self, args, kwargs)) is not None:
+                if not isinstance(changed, tuple) or len(changed) != 2:
+                    raise RuntimeError(
+                        f"{step} must return None or a tuple of (new_args, new_kwargs), but got "
+                        f"{changed}."
+                    )
+                args, kwargs = changed
+        result = step(self, *args, **kwargs)
+        for moment, hook in list(hooks.values()):
+            if moment == "after":
+                hook(self, args, kwargs)
+        return result
+
+    return between_hooks
+
 
 class Optimizer(Tracked):
     """Base of optimizers. Subclasses give ``new_state``, ``first_counts`` and ``update``.
+
+    A subclass written for PyTorch, with a ``step`` of its own that makes state as it goes, runs
+    eagerly; inside a compiled function it needs one eager step first.
 
     ``params`` is an iterable of leaf tensors, of pairs of name and leaf tensor, or of dicts with
     ``"params"`` and settings of their own. Raises TypeError for anything else, ValueError for an
@@ -44,11 +77,17 @@ class Optimizer(Tracked):
         self.state: Any = TrackedDict()
         self.param_groups = TrackedList()
         self._counts: Any = TrackedList()
+        self._hooks: dict[int, Any] = {}
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _hooked(cls.__dict__["step"])  # type: ignore[method-assign]
 
     # ---------------------------------------------------------------- groups
 
@@ -74,6 +113,11 @@ class Optimizer(Tracked):
                     f"group {'with' if names else 'without'} names to the optimizer"
                 )
         for name, value in self.defaults.items():
+            if value is required and name not in group:
+                raise ValueError(
+                    "parameter group didn't specify a value of required optimization parameter "
+                    f"{name}"
+                )
             group.setdefault(name, value)
         check_ways(group)
         self.check_settings(group)
@@ -154,6 +198,25 @@ class Optimizer(Tracked):
 
     # ------------------------------------------------------------------ step
 
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step.
+
+        What it returns, unless None, are the arguments to go on with.
+        """
+        return self._add_hook("before", hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step."""
+        return self._add_hook("after", hook)
+
+    def _add_hook(self, moment: str, hook: Callable[..., Any]) -> RemovableHandle:
+        self._check_writable("hooks")
+        number = next(_numbers)
+        self._hooks[number] = (moment, hook)
+        touch()
+        return RemovableHandle(self._hooks, number)
+
+    @_hooked
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; return what the closure returned.
 
@@ -196,6 +259,9 @@ class Optimizer(Tracked):
         ValueError and changes nothing.
         """
         settings = match_groups(self.param_groups, state_dict)
+        if type(self).update is Optimizer.update:
+            self._adopt(settings, state_dict)
+            return
         wanted: dict[Tensor, dict[str, Any]] = {}
         fresh: dict[Tensor, dict[str, Any]] = {}
         for group, new in zip(self.param_groups, settings, strict=True):
@@ -216,6 +282,15 @@ class Optimizer(Tracked):
         for param, entries in wanted.items():
             for name in entries.keys() - self.state[param].keys():
                 self.state[param][name] = entries[name]
+
+    def _adopt(self, settings: list[dict[str, Any]], state_dict: Mapping[str, Any]) -> None:
+        """Take over state as it is: an optimizer with a ``step`` of its own keeps what it likes."""
+        state = adopted(self.param_groups, state_dict)
+        for group, new in zip(self.param_groups, settings, strict=True):
+            group.update(new)
+        for param, entries in state.items():
+            self.state[param] = TrackedDict(entries)
+        touch()
 
     def __repr__(self) -> str:
         text = f"{type(self).__name__} ("

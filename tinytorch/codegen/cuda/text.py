@@ -8,6 +8,7 @@ from tinytorch.codegen.cuda.block import BlockPrinter, CudaExpressions, numpy_na
 from tinytorch.codegen.cuda.finish import taken_apart
 from tinytorch.codegen.cuda.prelude import LANES, DeviceFunctions
 from tinytorch.codegen.cuda.threads import NARROW, independent, widest
+from tinytorch.errors import CompileError
 from tinytorch.ir.kernel import Buffer, Kernel
 
 MAX_THREADS = 256
@@ -59,7 +60,15 @@ class Text:
     origins: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, kernel: Kernel) -> str | None:
-        """Print a kernel; return the name of its finish, or None if it has none."""
+        """Print a kernel; return the name of its finish, or None if it has none.
+
+        Raises CompileError for a kernel for any size: grids are planned from known sizes.
+        """
+        if kernel.open or kernel.dims:
+            raise CompileError(
+                f"{kernel.name} is for any size, which CUDA text is not printed for yet; compile "
+                "the graph at one size (passes.graph.sizes.with_sizes)"
+            )
         printer = BlockPrinter(kernel, self.expressions)
         printer.body(kernel.body, 1)
         start = ["chunk = cuda.blockIdx.x", "lo = chunk * size", "hi = min(extent, lo + size)"]

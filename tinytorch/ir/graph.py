@@ -78,6 +78,8 @@ class Graph:
         self.origins: dict[Node, tuple[Origin, ...]] = {}
         self.origin: Origin | None = None
         self.default_dtype: DType = float32
+        self.template: tuple[Graph, dict[str, int]] | None = None
+        """The graph of symbolic sizes that this one was made of, and the sizes."""
         self.runner: Callable[[Graph, Sequence[Any]], tuple[Any, ...]] | None = None
         self._nodes: dict[Node, None] = {}
         self._dag: nx.DiGraph = nx.DiGraph()

@@ -19,6 +19,7 @@ import numpy as np
 
 from tinytorch import compiler
 from tinytorch.config import config
+from tinytorch.errors import SizeError
 from tinytorch.ir.graph import Graph
 from tinytorch.tracer import tape
 from tinytorch.tracer.binding import MISS, Binding
@@ -306,14 +307,36 @@ def compile(function: Callable[..., Any] | None = None) -> Any:  # noqa: A001
 
 
 _subgraphs: dict[str, Any] = {}
+_at_sizes: dict[Any, compiler.Compiled] = {}
+_MOST_SIZES = 64
+
+
+def _built(graph: Graph) -> compiler.Compiled:
+    """A sub-graph as compiled code: one for any size where it was made of symbolic sizes."""
+    if graph.template is not None:
+        symbolic, sizes = graph.template
+        key, at = symbolic.hash(), tuple(sizes.items())
+        if key not in _subgraphs:
+            try:
+                _subgraphs[key] = compiler.build_for_any_size(symbolic)
+            except SizeError:
+                _subgraphs[key] = None
+        if _subgraphs[key] is not None:
+            if (key, at) not in _at_sizes:
+                _at_sizes[key, at] = _subgraphs[key].at(sizes)
+                if len(_at_sizes) > _MOST_SIZES:
+                    del _at_sizes[next(iter(_at_sizes))]
+            return _at_sizes[key, at]
+    key = graph.hash()
+    if key not in _subgraphs:
+        _subgraphs[key] = compiler.build(graph)
+    found: compiler.Compiled = _subgraphs[key]
+    return found
 
 
 def run_subgraph(graph: Graph, values: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """Run a sub-graph (the backward of a compiled call) as compiled code."""
-    key = graph.hash()
-    built = _subgraphs.get(key)
-    if built is None:
-        built = _subgraphs[key] = compiler.build(graph)
+    built = _built(graph)
     executable, program = built.executable, built.program
     held = [np.ascontiguousarray(v) for v in values]
     results = [np.empty(n.type.shape, n.type.dtype.numpy) for n in graph.outputs]

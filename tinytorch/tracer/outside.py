@@ -50,4 +50,6 @@ def forward_graph(graph: Graph) -> Graph:
     forward.__dict__.update(graph.__dict__)
     forward.updates = {}
     forward._hash = None
+    if graph.template is not None:
+        forward.template = (forward_graph(graph.template[0]), graph.template[1])
     return forward

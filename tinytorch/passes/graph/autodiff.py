@@ -6,14 +6,17 @@ differentiated again. One sweep each, no recursion: a chain of any depth will do
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
+from tinytorch.errors import SizeError
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, Proxy
 from tinytorch.ir.types import TensorType, TupleType
 from tinytorch.passes.graph.rebuild import inline
+from tinytorch.passes.graph.sizes import with_sizes
 
 Visit: TypeAlias = Callable[[Node, Any], tuple[Any, Sequence[Any] | None]]
 """Given a node and its whole cotangent, says the cotangent to go on with, and the operands'
@@ -124,8 +127,13 @@ def differentiable(type: Any) -> bool:
 def vjp_graph(sub: Graph, given: Sequence[int]) -> tuple[Graph, list[int]]:
     """Return the VJP of a graph as a graph of its own, and which inputs it gives cotangents for.
 
-    Its inputs are those of ``sub`` followed by a cotangent for each output index in ``given``.
+    Its inputs are those of ``sub`` followed by a cotangent for each output index in ``given``. That
+    of a graph made of one of symbolic sizes is made of that one's in turn.
     """
+    if sub.template is not None:
+        with contextlib.suppress(SizeError):
+            symbolic, wrt = vjp_graph(sub.template[0], given)
+            return with_sizes(symbolic, sub.template[1])[0], wrt
     new = Graph(f"{sub.name}_vjp")
     operands = [new.add_input(n.type, sub.names.get(n, "")) for n in sub.inputs]
     seeds = [new.add_input(sub.outputs[i].type, f"cotangent_{i}") for i in given]

@@ -44,6 +44,7 @@ def with_sizes(graph: Graph, sizes: Mapping[str, int]) -> tuple[Graph, dict[Node
             new.origins.setdefault(found[node], origins)
     new.outputs = [found[n] for n in graph.outputs]
     new.updates = {found[s]: found[v] for s, v in graph.updates.items()}
+    new.template = (graph, dict(sizes))
     return new.freeze(), found
 
 

@@ -60,6 +60,7 @@ FUNCTIONS = {
     "size of two axes": lambda x: x.sum() / x.numel(),
     "size returned": lambda x: (x.shape[0], x.shape[0] * 2 + 1, x.sum()),
     "view": lambda x: x.view(x.shape[0], -1).reshape(-1).view(x.size(0), 5),
+    "len": lambda x: x.sum() / len(x) + x.view(len(x), -1).mean(),
     "flatten": lambda x: x.flatten() * 2,
     "transposed": lambda x: x.T.contiguous() @ x,
     "gram": lambda x: x @ x.T,
@@ -209,6 +210,12 @@ def test_a_loop_over_the_batch_specialises():
 
     step = agree(total, rows, (3, 4, 5, 3, 4), compiles=3)
     assert "specialised: the value of N0 is needed" in step.explain()
+
+
+def test_len_is_the_real_one_again():
+    real = len
+    agree(lambda x: x * len(x) + len((1, 2)), rows)
+    assert len is real
 
 
 def test_sizes_that_stop_being_equal():

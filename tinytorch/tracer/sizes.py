@@ -8,6 +8,8 @@ the axis is specialised. Narrowing and specialising start the trace again with w
 
 from __future__ import annotations
 
+import builtins
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -125,6 +127,39 @@ class SymbolicSizes:
             f"checks ({difference.code} {relation} 0) == {outcome}"
             for (difference, relation), outcome in self.guards.items()
         ]
+
+
+class _Length:
+    """``len`` while sizes are symbolic somewhere: Python lets ``__len__`` return plain ints only.
+
+    The function is put among the builtins for the time of such traces, and acts on tensors of a
+    thread that has one; everything else, it hands to the real one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._real = builtins.len
+
+    def __call__(self, x: Any, /) -> Any:
+        if mode.sizes is not None and isinstance(x, Tensor) and x.ndim:
+            return x.shape[0]
+        return self._real(x)
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._real, builtins.len = builtins.len, self
+            self._users += 1
+
+    def __exit__(self, *exc: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                builtins.len = self._real
+
+
+symbolic_length = _Length()
 
 
 def strides_of(shape: Sequence[Any]) -> tuple[Any, ...]:

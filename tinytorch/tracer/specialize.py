@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from tinytorch.tracer.checks import Check
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.reach import Reach
-from tinytorch.tracer.sizes import SymbolicSizes
+from tinytorch.tracer.sizes import SymbolicSizes, symbolic_length
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.trace import Trace
 from tinytorch.tracer.tree import flatten, unflatten
@@ -81,7 +82,8 @@ def trace_call(
         with deciding(sizes):
             mode.sizes = sizes
             try:
-                traced = _trace_once(function, args, kwargs, name, sizes)
+                with contextlib.nullcontext() if sizes is None else symbolic_length:
+                    traced = _trace_once(function, args, kwargs, name, sizes)
             finally:
                 mode.sizes = None
         if sizes is not None and sizes.restart is not None:  # caught by user code

@@ -22,5 +22,6 @@ from tinytorch import data as data
 from tinytorch import func as func
 from tinytorch import nn as nn
 from tinytorch import optim as optim
+from tinytorch import utils as utils
 
 __version__ = "0.1.0"

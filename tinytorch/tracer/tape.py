@@ -48,6 +48,11 @@ Hooks = dict[int, Callable[[Any, bool], Any]]
 """What is done to a complete cotangent, by registration: from value and ``create_graph``."""
 
 
+def next_serial() -> int:
+    """A number above those of all entries so far and below those of all to come."""
+    return next(_serial)
+
+
 class TapeNode:
     """One recorded op: its operands' tape nodes (None for constants and leaves) and values.
 
@@ -405,5 +410,5 @@ def _target_nodes(recording: Recording, target: Any) -> list[Node]:
 
 __all__ = [
     "RETAIN", "AccumulateGrad", "ArrayEvaluator", "Recording", "Saved", "TapeNode", "pick",
-    "pull_back", "python_op", "saves_nothing",
+    "next_serial", "pull_back", "python_op", "saves_nothing",
 ]  # fmt: skip

@@ -1,5 +1,5 @@
 """``tinytorch.utils``: places where PyTorch keeps things that live elsewhere here."""
 
-from tinytorch.utils import data
+from tinytorch.utils import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]

@@ -1,6 +1,11 @@
 """``tinytorch.autograd``: gradients as values, functions with derivatives of their own, checks."""
 
 from tinytorch.tracer.autograd import functional
+from tinytorch.tracer.autograd.checkpoint import (
+    CheckpointError,
+    checkpoint,
+    checkpoint_sequential,
+)
 from tinytorch.tracer.autograd.function import Function, once_differentiable
 from tinytorch.tracer.autograd.gradcheck import (
     GradcheckError,
@@ -18,7 +23,8 @@ from tinytorch.tracer.mode import (
 )
 
 __all__ = [
-    "Function", "GradcheckError", "backward", "enable_grad", "functional", "grad", "gradcheck",
-    "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad", "numerical_diff",
-    "once_differentiable", "set_grad_enabled",
+    "CheckpointError", "Function", "GradcheckError", "backward", "checkpoint",
+    "checkpoint_sequential", "enable_grad", "functional", "grad", "gradcheck", "gradgradcheck",
+    "inference_mode", "is_grad_enabled", "no_grad", "numerical_diff", "once_differentiable",
+    "set_grad_enabled",
 ]  # fmt: skip

@@ -88,6 +88,15 @@ def test_a_tensor_dataset_is_cut_in_workers_too():
     assert [b[0].tolist() for b in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
+def test_bfloat16_crosses_unchanged():
+    dataset = TensorDataset(tt.arange(4).to(tt.bfloat16))
+    for options in ({}, {"num_workers": 1}, {"num_workers": 1, "collate_fn": identity}):
+        (x,) = next(iter(DataLoader(dataset, 2, **options)))[-1:]
+        x = x[0] if isinstance(x, tuple) else x
+        assert x.dtype is tt.bfloat16
+        assert float(x.sum()) == 1.0
+
+
 def test_any_start_method():
     for method in ("spawn", "forkserver"):
         loader = DataLoader(Items(4), 2, num_workers=1, multiprocessing_context=method)

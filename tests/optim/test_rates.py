@@ -1,5 +1,6 @@
 """Every schedule sets what PyTorch's sets, goes on from its state, and never compiles a step."""
 
+import io
 import json
 from types import SimpleNamespace
 
@@ -44,8 +45,12 @@ def test_going_on_from_a_state_dict(name):
     for step in range(STEPS // 2):
         advance(schedule, step)
     second, resumed = made(name)
-    second.load_state_dict(optimizer.state_dict())
-    resumed.load_state_dict(schedule.state_dict())
+    file = io.BytesIO()
+    tt.save([optimizer.state_dict(), schedule.state_dict()], file)
+    file.seek(0)
+    of_optimizer, of_schedule = tt.load(file)
+    second.load_state_dict(of_optimizer)
+    resumed.load_state_dict(of_schedule)
     assert getattr(resumed, "last_epoch", 0) == getattr(schedule, "last_epoch", 0)
     for step in range(STEPS // 2, STEPS):
         advance(schedule, step)

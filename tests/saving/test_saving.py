@@ -27,7 +27,7 @@ def round_trip(obj):
 def same(a, b):
     if isinstance(a, tt.Tensor):
         return (a.dtype is b.dtype and a.shape == b.shape and a.requires_grad == b.requires_grad
-                and a.detach().numpy().tobytes() == b.detach().numpy().tobytes())  # fmt: skip
+                and a.detach().array.tobytes() == b.detach().array.tobytes())  # fmt: skip
     if isinstance(a, np.ndarray | np.generic):
         return type(a) is type(b) and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
     if type(a) is not type(b):
@@ -40,7 +40,7 @@ def same(a, b):
 
 
 DTYPES = [tt.bool, tt.uint8, tt.int8, tt.int16, tt.int32, tt.int64, tt.float16, tt.float32,
-          tt.float64]  # fmt: skip
+          tt.float64, tt.bfloat16]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinytorch.data.sampler import permutation
-from tinytorch.tracer.factories import Generator, from_numpy
+from tinytorch.ir.types import TensorType
+from tinytorch.tracer.factories import Generator
 from tinytorch.tracer.tensor import Tensor
 
 
@@ -161,12 +162,13 @@ def batch_cutter(dataset: Any) -> Callable[[list[int]], list[Tensor]] | None:
     plain = isinstance(dataset, TensorDataset)
     if not plain or type(dataset).__getitem__ is not TensorDataset.__getitem__:
         return None
-    arrays = [t.detach().numpy() for t in dataset.tensors]
+    sources = [(t.dtype, t.detach().array) for t in dataset.tensors]
 
     def cut(indices: list[int]) -> list[Tensor]:
         at = np.asarray(indices, np.int64)
         rows = at if chosen is None else chosen[at]
-        return [from_numpy(array.take(rows, axis=0)) for array in arrays]
+        taken = [(dtype, array.take(rows, axis=0)) for dtype, array in sources]
+        return [Tensor.make(TensorType(dtype, array.shape), array) for dtype, array in taken]
 
     return cut
 

@@ -197,7 +197,7 @@ def _reduce(x: Tensor) -> Any:
         raise RuntimeError(
             "cannot send a tensor with history to another process; detach() it first"
         )
-    array = np.array(x.detach().numpy(), order="C")
+    array = np.array(x.detach().array, order="C")
     return _rebuild, (x.dtype.name, array, x.requires_grad)
 
 

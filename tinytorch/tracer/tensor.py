@@ -381,7 +381,7 @@ class Tensor(Operators):
         return array if dtype is None else array.astype(dtype)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("tensors are not pickled: save t.numpy() with numpy.savez")
+        raise TypeError("tensors are not pickled: save them with tinytorch.save")
 
     __hash__ = object.__hash__
 

@@ -34,7 +34,7 @@ def test_layer_is_its_function(layer, function):
 @pytest.mark.parametrize(
     ("layer", "function", "target"),
     [
-        (nn.MSELoss("sum"), lambda x, t: F.mse_loss(x, t, reduction="sum"), UNIT),
+        (nn.MSELoss(reduction="sum"), lambda x, t: F.mse_loss(x, t, reduction="sum"), UNIT),
         (nn.L1Loss(), F.l1_loss, UNIT),
         (nn.SmoothL1Loss(beta=0.5), lambda x, t: F.smooth_l1_loss(x, t, beta=0.5), UNIT),
         (nn.HuberLoss(delta=0.5), lambda x, t: F.huber_loss(x, t, delta=0.5), UNIT),
@@ -94,9 +94,10 @@ def test_dropout_layer_follows_the_mode():
         nn.Dropout(2)
 
 
-def test_softmax_needs_an_axis():
-    with pytest.raises(TypeError, match="needs dim"):
-        nn.Softmax()(X)
+def test_softmax_without_an_axis_warns_and_takes_pytorchs():
+    with pytest.warns(UserWarning, match="Implicit dimension choice for softmax"):
+        found = nn.Softmax()(X)
+    np.testing.assert_array_equal(found.numpy(), F.softmax(X, 1).numpy())
 
 
 # ------------------------------------------------------------------------ init

@@ -14,8 +14,9 @@ from tinytorch.nn import functional as F
 from tinytorch.nn import init
 from tinytorch.nn.attention import MultiheadAttention
 from tinytorch.nn.container import ModuleList
+from tinytorch.nn.dropout import Dropout
 from tinytorch.nn.functional.multihead import additive_mask, causal_mask
-from tinytorch.nn.layer import Dropout, LayerNorm, Linear
+from tinytorch.nn.layer import LayerNorm, Linear
 from tinytorch.nn.module import Module
 from tinytorch.tracer.factories import check_device
 from tinytorch.tracer.mode import mode

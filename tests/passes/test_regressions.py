@@ -174,3 +174,14 @@ def test_a_group_that_every_reader_computes_again_needs_no_kernel():
 
     x = tt.tensor([1.0, 2.0, 3.0])
     np.testing.assert_array_equal(tt.compile(f)(x).numpy(), f(x).numpy())
+
+
+def test_a_row_value_written_in_place_comes_after_what_reads_the_old_one():
+    graph = parse_graph("""graph f(%x: f64[5], state %s: f64[1]) {
+      %0: i64[1] = argmax(%x, axes=[0])
+      %1: f64[1] = cast(%0, dtype=f64)
+      %2: f64[1] = mul(%s, %1)
+      return %2
+      update %s <- %1
+    }""")
+    check(graph, [np.array([1.0, 2.0, 3.0, 9.0, 4.0]), np.array([5.0])], launcher="python")

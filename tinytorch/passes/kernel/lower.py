@@ -168,8 +168,12 @@ class _Lowering:
         return Accumulator(var, kind)
 
     def _row_values(self) -> None:
-        """After the loops of a row: store row values, feed totals of row values."""
+        """After the loops of a row: store row values, feed totals of row values.
+
+        Stores come last: one may replace what another value still reads.
+        """
         row = self.eval.row
+        stores: list[Stmt] = []
         for node in self.phases.row_targets():
             if self.plan.levels[node] == "total":
                 value = self.eval.operand(node, 0)
@@ -177,7 +181,8 @@ class _Lowering:
             else:
                 value = self.eval.member(node)
                 if node in self.eval.stored:
-                    row.stmts.append(Store(self.eval.output(node), self.loops.flat("row"), value))
+                    stores.append(Store(self.eval.output(node), self.loops.flat("row"), value))
+        row.stmts.extend(stores)
 
     # ------------------------------------------- results known only at the end
 
@@ -256,11 +261,13 @@ class _Lowering:
     def _tails(self) -> None:
         """Store totals and what is computed from them."""
         end = self.eval.end
+        stores: list[Stmt] = []
         for node in self.members:
             level = self.plan.levels[node]
             if level in ("total", "tail") and node in self.eval.stored:
                 value: Expr = self.eval.member(node)
-                end.stmts.append(Store(self.eval.output(node), Index(), value))
+                stores.append(Store(self.eval.output(node), Index(), value))
+        end.stmts.extend(stores)
         if self.chunks == 1:
             self.after += end.stmts
         else:

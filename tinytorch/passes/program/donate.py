@@ -74,8 +74,9 @@ def _rewrites_in_place(step: PlannedStep, node: Node, state: Node) -> bool:
 
 def same_element_only(kernel: Kernel, read: str, written: str) -> bool:
     """Whether every load of a buffer is at the index, and not after the loop, of the one store."""
+    placed = _placed(kernel.body)
     stores = [
-        (place, stmt) for place, stmt in _placed(kernel.body)
+        (number, place, stmt) for number, (place, stmt) in enumerate(placed)
         if isinstance(stmt, Store) and stmt.buffer == written
     ]  # fmt: skip
     finish_uses = any(
@@ -83,12 +84,13 @@ def same_element_only(kernel: Kernel, read: str, written: str) -> bool:
         or any(load.buffer == read for load in loads_of(s))
         for s in walk(kernel.finish)
     )
-    if len(stores) != 1 or finish_uses or stores[0][1].mode != "set":
+    if len(stores) != 1 or finish_uses or stores[0][2].mode != "set":
         return False
-    at, store = stores[0]
-    for place, stmt in _placed(kernel.body):
+    last, at, store = stores[0]
+    for number, (place, stmt) in enumerate(placed):
+        late = place > at or number > last
         for load in loads_of(stmt):
-            if load.buffer == read and (place > at or not load.index.same(store.index)):
+            if load.buffer == read and (late or not load.index.same(store.index)):
                 return False
     return True
 

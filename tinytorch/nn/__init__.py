@@ -1,6 +1,15 @@
 """``tinytorch.nn``: modules, layers, losses and initial values, with PyTorch's names."""
 
-from tinytorch.nn import functional, init, utils
+from tinytorch.nn import (
+    convolution,
+    functional,
+    init,
+    normalization,
+    padding,
+    pooling,
+    upsampling,
+    utils,
+)  # fmt: skip
 from tinytorch.nn.activation import (
     CELU,
     ELU,
@@ -35,6 +44,7 @@ from tinytorch.nn.attention import MultiheadAttention
 from tinytorch.nn.cell import GRUCell, LSTMCell, RNNCell
 from tinytorch.nn.collection import ParameterDict, ParameterList
 from tinytorch.nn.container import ModuleDict, ModuleList, Sequential
+from tinytorch.nn.convolution import *
 from tinytorch.nn.distance import (
     CosineSimilarity,
     PairwiseDistance,
@@ -79,7 +89,10 @@ from tinytorch.nn.loss import (
     TripletMarginWithDistanceLoss,
 )  # fmt: skip
 from tinytorch.nn.module import Module
+from tinytorch.nn.normalization import *
+from tinytorch.nn.padding import *
 from tinytorch.nn.parameter import Parameter
+from tinytorch.nn.pooling import *
 from tinytorch.nn.recurrent import GRU, LSTM, RNN, RNNBase
 from tinytorch.nn.transformer import (
     Transformer,
@@ -88,6 +101,7 @@ from tinytorch.nn.transformer import (
     TransformerEncoder,
     TransformerEncoderLayer,
 )  # fmt: skip
+from tinytorch.nn.upsampling import *
 
 __all__ = [
     "AlphaDropout", "BCELoss", "BCEWithLogitsLoss", "Bilinear", "CELU", "CosineEmbeddingLoss",
@@ -106,3 +120,5 @@ __all__ = [
     "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
     "Unflatten", "functional", "init", "utils",
 ]  # fmt: skip
+__all__ += convolution.__all__ + normalization.__all__ + padding.__all__ + pooling.__all__
+__all__ += upsampling.__all__

@@ -14,7 +14,8 @@ from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.tensor import Tensor
 
 
-def _parameter(*shape: int, dtype: Any, device: Any) -> Parameter:
+def parameter(*shape: int, dtype: Any, device: Any) -> Parameter:
+    """Return a parameter whose values are yet to be drawn."""
     check_device(device)
     return Parameter(empty(*shape, dtype=dtype))
 
@@ -46,9 +47,9 @@ class Linear(Module):
         super().__init__()
         self.in_features = in_features
         self.out_features = out_features
-        self.weight = _parameter(out_features, in_features, dtype=dtype, device=device)
+        self.weight = parameter(out_features, in_features, dtype=dtype, device=device)
         if bias:
-            self.bias = _parameter(out_features, dtype=dtype, device=device)
+            self.bias = parameter(out_features, dtype=dtype, device=device)
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()
@@ -92,8 +93,8 @@ class Bilinear(Module):
         self.in2_features = in2_features
         self.out_features = out_features
         shape = (out_features, in1_features, in2_features)
-        self.weight = _parameter(*shape, dtype=dtype, device=device)
-        value = _parameter(out_features, dtype=dtype, device=device) if bias else None
+        self.weight = parameter(*shape, dtype=dtype, device=device)
+        value = parameter(out_features, dtype=dtype, device=device) if bias else None
         self.register_parameter("bias", value)
         self.reset_parameters()
 
@@ -143,7 +144,7 @@ class Embedding(Module):
         self.scale_grad_by_freq = scale_grad_by_freq
         self.sparse = sparse
         if _weight is None:
-            value = _parameter(num_embeddings, embedding_dim, dtype=dtype, device=device)
+            value = parameter(num_embeddings, embedding_dim, dtype=dtype, device=device)
             self.weight = value
             self.weight.requires_grad_(not _freeze)
             self.reset_parameters()
@@ -213,7 +214,7 @@ class LayerNorm(Module):
         present = {"weight": elementwise_affine, "bias": elementwise_affine and bias}
         for name, wanted in present.items():
             shape = self.normalized_shape
-            value = _parameter(*shape, dtype=dtype, device=device) if wanted else None
+            value = parameter(*shape, dtype=dtype, device=device) if wanted else None
             self.register_parameter(name, value)
         self.reset_parameters()
 

@@ -223,6 +223,19 @@ def test_persistent_workers_are_used_again():
     assert_ended(pids)
 
 
+def test_an_exception_leaves_no_process_behind():
+    batches = iter(DataLoader(Failing(ValueError), 2, num_workers=2))
+    pids = pids_of(batches)
+    gc.disable()
+    try:
+        with pytest.raises(ValueError):
+            list(batches)
+        del batches
+        assert_ended(pids)
+    finally:
+        gc.enable()
+
+
 PROGRAM = """
 import sys, time
 sys.path[:0] = {path!r}

@@ -101,4 +101,4 @@ def test_what_belongs_outside_a_compiled_function_is_refused():
         optimizer.step()
 
     optimizer.param_groups[0]["momentum"] = 0.9
-    refused(momentum_switched_on, "take one eager step first")
+    refused(momentum_switched_on, "call its complete_state")

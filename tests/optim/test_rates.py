@@ -58,7 +58,7 @@ def test_going_on_from_a_state_dict(name):
         assert seen(second) == seen(optimizer)
 
 
-@pytest.mark.parametrize("name", ["onecycle2", "cyclic2", "plateau", "sequential"])
+@pytest.mark.parametrize("name", ["onecycle", "onecycle2", "cyclic2", "plateau", "sequential"])
 def test_a_compiled_step_follows_without_a_further_compile(name):
     optimizer, schedule = made(name)
     params = [p for group in optimizer.param_groups for p in group["params"]]
@@ -72,6 +72,10 @@ def test_a_compiled_step_follows_without_a_further_compile(name):
     for number in range(6):
         step()
         advance(schedule, number)
+        if number == 1:
+            assert all("momentum_buffer" in optimizer.state[p] for p in params) == (
+                "momentum_buffer" in optimizer.new_state(params[0], optimizer.param_groups[0])
+            )
     assert step.cache_info().compiles == 1, step.explain()
 
 

@@ -93,7 +93,10 @@ class Report:
             error = self.kind(_Verbatim(self.text) if self.kind is KeyError else self.text)
         except Exception:
             error = RuntimeError(self.text)
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # which holds this frame, which would hold it, and the workers alive
 
 
 class _Verbatim(str):

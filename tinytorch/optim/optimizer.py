@@ -172,12 +172,19 @@ class Optimizer(Tracked):
             if mode.trace is not None:
                 raise TraceError(
                     f"{user_origin()}: {type(self).__name__} needs {name!r} by a setting changed "
-                    "since it was made, and cannot make it inside a compiled function; take one "
-                    "eager step first"
+                    "since it was made, and cannot make it inside a compiled function; call its "
+                    "complete_state() first"
                 )
             state[name] = zeros_like(param)
             touch()
         return state[name]
+
+    def complete_state(self) -> None:
+        """Make state that settings ask for which changed since their group was added."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                for name, value in self.new_state(param, group).items():
+                    self.state[param].setdefault(name, value)
 
     def _link_counts(self) -> None:
         """Show each entry of the counts in ``state[param]`` as a 0-d view."""

@@ -204,6 +204,7 @@ def _start_momentum(optimizer: Optimizer, lowest: Any, highest: Any, last_epoch:
             _set_momentum(group, use_beta1, high)
             group["max_momentum"] = high
             group["base_momentum"] = low
+        optimizer.complete_state()
     return use_beta1
 
 

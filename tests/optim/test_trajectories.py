@@ -124,3 +124,24 @@ def test_fifty_tensors_take_few_launches(name):
     step()
     steps = [line for line in step.stages["program"].splitlines() if ": launch " in line]
     assert len(steps) <= most, step.stages["program"]
+
+
+def test_settings_read_all_at_once_are_run_time_numbers_too():
+    _, optimizer = made("AdamW", {"lr": 0.5})
+    group = optimizer.param_groups[0]
+    ways = (
+        lambda g: {**g}, dict, lambda g: dict(g.items()), lambda g: dict(zip(g, g.values())),
+        lambda g: g | {},
+    )  # fmt: skip
+    for way in ways:
+
+        @tt.compile
+        def run(x, way=way):
+            settings = way(group)
+            return x * settings["lr"] + settings["betas"][0]
+
+        group.update({"lr": 0.5, "betas": (0.25, 0.5)})
+        assert run(tt.ones(1)).item() == 0.75
+        group.__ior__({"lr": 0.25, "betas": (0.125, 0.5)})
+        assert run(tt.ones(1)).item() == 0.375
+        assert run.cache_info().compiles == 1

@@ -8,6 +8,7 @@ one neither moves the epoch nor traces again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from tinytorch.errors import TraceError
@@ -146,6 +147,34 @@ class TrackedDict(dict[str, Any]):
             raise _refuse(f"deleting {key!r} of a parameter group")
         dict.__delitem__(self, key)
         touch()
+
+    def __iter__(self) -> Iterator[str]:
+        # A dict with an iterator of its own is copied item by item: ``{**group}`` reads Numbers.
+        return dict.__iter__(self)
+
+    def items(self) -> Any:
+        """Pairs of key and item."""
+        if mode.trace is None:
+            return dict.items(self)
+        return [(key, self[key]) for key in self]
+
+    def values(self) -> Any:
+        """Items."""
+        return dict.values(self) if mode.trace is None else [self[key] for key in self]
+
+    def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
+        self.update(other)
+        return self
+
+    def clear(self) -> None:
+        """Remove all items."""
+        for key in list(self):
+            del self[key]
+
+    def popitem(self) -> tuple[str, Any]:
+        """Remove and return the last item."""
+        key = list(self)[-1]
+        return key, self.pop(key)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several items."""

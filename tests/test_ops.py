@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from tinytorch.ir.graph import Graph, Node, Proxy
 from tinytorch.ir.interpret import interpret
 from tinytorch.ir.parser import parse_graph
 from tinytorch.ir.printer import format_graph
-from tinytorch.ir.types import TensorType, float64
+from tinytorch.ir.storage import numbers, stored
+from tinytorch.ir.types import BY_NAME, TensorType, float64
 from tinytorch.ir.verify import verify
 from tinytorch.passes.graph.autodiff import jvp, vjp
 
@@ -73,7 +75,16 @@ _SUMS = ("sum", "matmul", "cumsum", "recurrence", "unwindow")
 """Ops whose rounding errors are relative to the largest value, not to their own."""
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int32", "bool"])
+def halved(sample: Sample, dtype: str) -> Sample:
+    """A sample of float32 in another dtype."""
+    to = BY_NAME[dtype]
+    arrays = tuple(stored(a, to) if a.dtype == np.float32 else a for a in sample.arrays)
+    return replace(sample, arrays=arrays)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float64", "float32", "float16", "bfloat16", "int64", "int32", "bool"]
+)
 @pytest.mark.parametrize("family", ["elementwise", "reduction", "movement", "other"])
 def test_compiled_is_eager(family, dtype):
     """All samples of a family and dtype in one graph, so that few kernels are compiled."""
@@ -89,8 +100,13 @@ def test_compiled_is_eager(family, dtype):
         for sample in samples_of(name):
             first = sample.arrays[-1].dtype if sample.arrays else None
             first = np.dtype(sample.attrs["dtype"].storage) if name == "full" else first
-            if (first or np.dtype("int64")) != np.dtype(dtype):
+            wanted = "float32" if BY_NAME[dtype].is_half else dtype
+            if (first or np.dtype("int64")) != np.dtype(wanted):
                 continue
+            if BY_NAME[dtype].is_half:
+                if not sample.arrays:
+                    continue
+                sample = halved(sample, dtype)
             operands = []
             for array, type in zip(sample.arrays, sample.types):
                 operands.append(graph.add_input(type, f"x{len(values)}"))
@@ -104,11 +120,13 @@ def test_compiled_is_eager(family, dtype):
     code, got, _ = built(graph)(values)
     assert code == 0
     for (name, sample), a, b in zip(owners, want, got):
+        eps = {"float16": 2.0**-10, "bfloat16": 2.0**-7}.get(dtype, 0.0)
+        a, b = numbers(a), numbers(b)
         if a.dtype.kind == "f" and a.size:
-            ulps = _ULPS.get(name, 4) * np.finfo(a.dtype).eps
+            ulps = eps or _ULPS.get(name, 4) * np.finfo(a.dtype).eps
             scale = 0.0
             if name in _SUMS:  # terms may cancel: what they weigh counts
-                terms = np.concatenate([x.reshape(-1) for x in (a, *sample.arrays)])
+                terms = np.concatenate([x.reshape(-1) for x in (a, *map(numbers, sample.arrays))])
                 scale = np.abs(terms[np.isfinite(terms)]).max(initial=0.0)
             np.testing.assert_allclose(
                 b, a, rtol=ulps, atol=ulps * scale, err_msg=f"{name} {sample}"

@@ -77,7 +77,7 @@ def widened(array: Any) -> Any:
 
 def run_rule(op: Op, arrays: Iterable[Any], attrs: Mapping[str, Any], type: Any) -> Any:
     """Run an op's numpy rule on stored elements; the result is stored as its type says."""
-    if not op.moves and op.family not in _MOVING:
+    if op.accumulates or not (op.moves or op.family in _MOVING):
         arrays = [widened(a) for a in arrays]
     with np.errstate(all="ignore"):  # infinities and NaN are results here
         result = op.eager(*arrays, **attrs)

@@ -86,5 +86,5 @@ unwindow: Op = linear(
     "unwindow", "movement",
     "Transpose of window: each element of each window added into zeros of ``shape`` where it "
     "came from.",
-    infer=_unwindow_type, eager=_unwindow_eager, transpose=_windows_again,
+    infer=_unwindow_type, eager=_unwindow_eager, transpose=_windows_again, accumulates=True,
 )  # fmt: skip

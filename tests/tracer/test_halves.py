@@ -217,6 +217,27 @@ def test_gradients_of_halves(dtype: Any) -> None:
         )
 
 
+def test_what_reads_values_reads_numbers() -> None:
+    x = tt.tensor([0.0, -0.0, 2.0, float("nan")], dtype=tt.bfloat16)
+    assert tt.nonzero(x).tolist() == [[2], [3]]
+    assert tt.compare(lambda x: x * 3, x).ok
+    w = tt.tensor([2.0], dtype=tt.bfloat16, requires_grad=True)
+    y = w * 1.0
+    with tt.no_grad():
+        w += 1
+    (y + w * 3).sum().backward()  # two versions of one leaf
+    assert w.grad.tolist() == [4.0]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_linear_adds_its_bias_before_it_rounds(dtype: Any) -> None:
+    x, w, b = (normal(*s, seed=20).to(dtype) for s in ((9, 30), (4, 30), (4,)))
+    wide = F.linear(x.float(), w.float(), b.float()).to(dtype)
+    assert (F.linear(x, w, b) == wide).numpy().mean() > 0.9
+    with pytest.raises(RuntimeError, match="same dtype"):
+        F.linear(x, w.float(), b)
+
+
 # ------------------------------------------------------------------------ casts
 
 EDGES = np.array(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir.op import Op
-from tinytorch.ir.types import DType, TensorType, bfloat16
+from tinytorch.ir.types import DType, TensorType, bfloat16, from_numpy_dtype
 
 _BFLOAT16 = bfloat16.numpy
 _MOVING = ("movement", "source", "structure")
@@ -82,6 +82,13 @@ def run_rule(op: Op, arrays: Iterable[Any], attrs: Mapping[str, Any], type: Any)
     with np.errstate(all="ignore"):  # infinities and NaN are results here
         result = op.eager(*arrays, **attrs)
     return stored(result, type.dtype) if isinstance(type, TensorType) else result
+
+
+def added(a: Any, b: Any) -> Any:
+    """Return the sum of two values of one dtype, each an array of stored elements or a handle."""
+    if not isinstance(a, np.ndarray):
+        return a + b
+    return stored(widened(a) + widened(b), from_numpy_dtype(a.dtype))
 
 
 def rounded(value: float, dtype: DType) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.ir.storage import numbers
 from tinytorch.tracer.compiled import Compiled, compile
 from tinytorch.tracer.specialize import Traced, trace_call
 from tinytorch.tracer.tensor import Tensor
@@ -120,6 +121,7 @@ def _row(name: str, line: str, want: Any, got: Any, rtol: float, atol: float) ->
         return Row(name, line, 0.0 if same else float("inf"), same)
     if want.shape != got.shape or want.dtype != got.dtype:
         return Row(name, line, float("inf"), False)
+    want, got = numbers(want), numbers(got)
     ok = bool(np.allclose(got, want, rtol=rtol, atol=atol, equal_nan=True))
     with np.errstate(all="ignore"):
         apart = np.abs(want.astype(np.float64) - got.astype(np.float64))

@@ -16,6 +16,7 @@ import numpy as np
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, Proxy, evaluate, needed
 from tinytorch.ir.op import Op
+from tinytorch.ir.storage import added
 from tinytorch.ir.types import TupleType
 from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.passes.graph.rebuild import inline
@@ -395,7 +396,7 @@ def pull_back(
         at += len(nodes)
         total = parts[0] if parts else None
         for part in parts[1:]:
-            total = total + part
+            total = added(total, part)
         result.append((leaf, total))
     return result
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinytorch.nn.functional.activation import celu, elu, leaky_relu, relu, rrelu, selu, stored
+from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
@@ -39,10 +40,15 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return stored(input, out, inplace)
 
 
+@in_float32
+def _hard_gated(input: Tensor) -> Tensor:
+    return input * (input + 3) / 6
+
+
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x times hardsigmoid(x). Source: Howard et al., "Searching for MobileNetV3", 2019."""
     check_tensor(input, "hardswish")
-    inside = input * (input + 3) / 6
+    inside = _hard_gated(input)
     out = where(input <= -3, input * 0.0, where(input >= 3, input, inside))
     return stored(input, out, inplace)
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir import ops
+from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import bool_, broadcast_shapes, int64
 from tinytorch.tracer.functions import choice
 from tinytorch.tracer.functions.viewing import broadcast_tensors
@@ -23,7 +24,7 @@ def known(x: Tensor, what: str, remedy: str = REMEDY) -> np.ndarray:
     """The values of a tensor; raises TraceError, with the remedy, where they are not known yet."""
     if mode.trace is not None or x._array is None:
         raise concrete(x, what, remedy)
-    return x._array
+    return numbers(x._array)
 
 
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:

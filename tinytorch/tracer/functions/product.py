@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinytorch.ir import ops
 from tinytorch.ir.types import broadcast_shapes
+from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.shapes import check_tensor, expand, reshape, squeeze, transpose, unsqueeze
 from tinytorch.tracer.tensor import Tensor
 
@@ -46,8 +47,20 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear: input of shape {list(input.shape)} does not fit weight of shape "
             f"{list(weight.shape)}: the last axis must have size {weight.shape[-1]}"
         )
-    out = matmul(input, transpose(weight, 0, 1) if weight.ndim == 2 else weight)
+    if bias is not None and input.dtype is weight.dtype is bias.dtype:
+        return _affine(input, weight, bias)
+    out = _by_rows(input, weight)
     return out if bias is None else out + bias
+
+
+def _by_rows(input: Tensor, weight: Tensor) -> Tensor:
+    return matmul(input, transpose(weight, 0, 1) if weight.ndim == 2 else weight)
+
+
+@in_float32
+def _affine(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return _by_rows(input, weight) + bias
+
 
 mm = bmm = matmul
 

@@ -9,13 +9,13 @@ import math
 import warnings
 from typing import Any
 
+from tinytorch.nn.functional.attention import scaled_dot_product_attention
 from tinytorch.nn.functional.dropping import dropout
 from tinytorch.nn.functional.layer import linear
 from tinytorch.nn.functional.softmaxes import softmax
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange, full, zeros
 from tinytorch.tracer.functions import bmm, where
-from tinytorch.tracer.functions.elementwise import logical_not
 from tinytorch.tracer.shapes import cat
 from tinytorch.tracer.tensor import Tensor
 
@@ -76,8 +76,8 @@ def multi_head_attention_forward(
         key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask"
     )
     mask = additive_mask(attn_mask, "attn_mask", query.dtype)
-    if is_causal and padding is None and not need_weights:
-        mask = causal_mask(query.shape[0], key.shape[0], query.dtype)
+    causal = is_causal and padding is None and not need_weights
+    mask = None if causal else mask
     embed = query.shape[-1]
     if embed != embed_dim_to_check:
         raise AssertionError(
@@ -115,27 +115,28 @@ def multi_head_attention_forward(
         k, v = (cat([x, zeros(x.shape[0], 1, x.shape[2], dtype=x.dtype)], 1) for x in (k, v))
         mask, padding = _longer(mask), _longer(padding)
     mask = _joined(mask, padding, batch, heads, k.shape[1])
-    found = _weights(q, k, mask, safe=not need_weights)
-    dropped = dropout(found, dropout_p) if training and dropout_p > 0.0 else found
-    out = bmm(dropped, v).transpose(0, 1).reshape(length, batch, -1)
-    out = linear(out, out_proj_weight, out_proj_bias)
-    shown = dropped.reshape(batch, heads, length, -1)
-    shown = shown.mean(1) if average_attn_weights else shown
-    if not batched:
-        out, shown = out.squeeze(1), shown.squeeze(0)
-    return out, shown if need_weights else None
+    chance = dropout_p if training else 0.0
+    shown: Any = None
+    if need_weights:
+        out, shown = _attended(q, k, v, mask, chance)
+        shown = shown.reshape(batch, heads, length, -1)
+        shown = shown.mean(1) if average_attn_weights else shown
+        shown = shown if batched else shown.squeeze(0)
+    else:
+        out = scaled_dot_product_attention(q, k, v, mask, chance, causal)
+    out = linear(out.transpose(0, 1).reshape(length, batch, -1), out_proj_weight, out_proj_bias)
+    return (out if batched else out.squeeze(1)), shown
 
 
-def _weights(q: Tensor, k: Tensor, mask: Tensor | None, safe: bool) -> Tensor:
-    """softmax(q k' / sqrt(width) + mask); ``safe`` gives 0, not NaN, where nothing may be seen."""
+def _attended(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: Any
+) -> tuple[Tensor, Tensor]:
+    """What is attended to, and the weights: NaN in rows where nothing may be, as in PyTorch."""
     scores = bmm(q * math.sqrt(1.0 / q.shape[-1]), k.transpose(-2, -1))
-    if mask is None:
-        return softmax(scores, -1)
-    weights = softmax(scores + mask, -1)
-    if not safe:
-        return weights
-    hidden = logical_not((mask > -math.inf).any(-1, keepdim=True))
-    return where(hidden, 0.0, weights)
+    weights = softmax(scores if mask is None else scores + mask, -1)
+    if dropout_p > 0.0:
+        weights = dropout(weights, dropout_p)
+    return bmm(weights, v), weights
 
 
 def _projected(

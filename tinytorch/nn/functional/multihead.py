@@ -78,27 +78,11 @@ def multi_head_attention_forward(
     mask = additive_mask(attn_mask, "attn_mask", query.dtype)
     causal = is_causal and padding is None and not need_weights
     mask = None if causal else mask
-    embed = query.shape[-1]
-    if embed != embed_dim_to_check:
-        raise AssertionError(
-            f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed}"
-        )
-    heads = int(num_heads)
-    if embed % heads:
-        raise AssertionError(f"embed_dim {embed} not divisible by num_heads {heads}")
+    embed, heads = query.shape[-1], int(num_heads)
+    _check_widths(query, key, value, embed_dim_to_check, heads, use_separate_proj_weight)
+    weights: Any = in_proj_weight
     if use_separate_proj_weight:
-        if key.shape[:-1] != value.shape[:-1]:
-            raise AssertionError(
-                f"key's sequence and batch dims {key.shape[:2]} do not match value's "
-                f"{value.shape[:2]}"
-            )
-        weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
-    else:
-        if key.shape != value.shape:
-            raise AssertionError(
-                f"key shape {key.shape} does not match value shape {value.shape}"
-            )
-        weights = in_proj_weight
+        weights = (q_proj_weight, k_proj_weight, v_proj_weight)
     q, k, v = _projected((query, key, value), weights, in_proj_bias, embed)
     if not batched:
         q, k, v = (x.unsqueeze(1) for x in (q, k, v))
@@ -192,6 +176,22 @@ def _check_mask(mask: Tensor | None, target: int, source: int, rows: int) -> Ten
             f"The shape of the {mask.ndim}D attn_mask is {mask.shape}, but should be {expected}."
         )
     return mask.unsqueeze(0) if mask.ndim == 2 else mask
+
+
+def _check_widths(
+    query: Tensor, key: Tensor, value: Tensor, embed_dim: Any, heads: int, separate: bool
+) -> None:
+    embed = query.shape[-1]
+    if embed != embed_dim:
+        raise AssertionError(f"was expecting embedding dimension of {embed_dim}, but got {embed}")
+    if embed % heads:
+        raise AssertionError(f"embed_dim {embed} not divisible by num_heads {heads}")
+    if separate and key.shape[:-1] != value.shape[:-1]:
+        raise AssertionError(
+            f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
+        )
+    if not separate and key.shape != value.shape:
+        raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
 
 
 def _check_ranks(

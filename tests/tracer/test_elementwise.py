@@ -184,6 +184,42 @@ def test_gradients_of_two(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["atan2", "hypot", "logaddexp", "xlogy", "pow", "div", "addcdiv"])
+def test_second_gradients_of_two(name: str) -> None:
+    a, b = np.array([0.31, 1.7, 2.43, 0.9]), np.array([0.77, 1.21, 0.35, 2.6])
+    function = _PAIRWISE[name]
+
+    def slope(a: Any, b: Any) -> Any:
+        x, y = (v.detach().requires_grad_() for v in (a, b))
+        dx, dy = tt.autograd.grad(function(x, y).sum(), (x, y), create_graph=True)
+        return x, y, dx + 1.7 * dy
+
+    def first(a: Any, b: Any) -> Any:
+        return slope(a, b)[2].detach()
+
+    x, y, mixed = slope(tt.from_numpy(a), tt.from_numpy(b))
+    got = tt.autograd.grad(mixed.sum(), (x, y))
+    for g, wanted in zip(got, differences(first, a, b), strict=True):
+        np.testing.assert_allclose(g.numpy(), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name", ["acosh", "erfinv", "erfc", "logit", "sinc", "tan", "asin", "log10"]
+)
+def test_second_gradients(name: str) -> None:
+    x = np.linspace(*_SMOOTH[name], 6) + 0.0123
+    function = getattr(tt, name)
+
+    def first(x: Any) -> Any:
+        leaf = x.detach().requires_grad_()
+        return tt.autograd.grad(function(leaf).sum(), leaf)[0]
+
+    leaf = tt.from_numpy(x).requires_grad_()
+    (g,) = tt.autograd.grad(function(leaf).sum(), leaf, create_graph=True)
+    got = tt.autograd.grad(g.sum(), leaf)[0].numpy()
+    np.testing.assert_allclose(got, differences(first, x)[0], rtol=1e-5, atol=1e-6)
+
+
 def test_gradients_at_the_edges() -> None:
     def slope(function: Callable[[Any], Any], at: float) -> float:
         return float(gradients(function, np.array([at]))[0][0])
@@ -259,6 +295,9 @@ def refusals() -> list[tuple[type[Exception], str, Callable[[], Any]]]:
         (TypeError, "must be Tensor, not float", lambda: tt.exp(2.0)),
         (TypeError, "must be Tensor, not float", lambda: tt.maximum(f, 1.0)),
         (TypeError, "unsupported operand type", lambda: f + "a"),
+        (RuntimeError, "Overflow when unpacking long", lambda: i + 2**70),
+        (TypeError, "must be Tensor, not NoneType", lambda: tt.heaviside(f, None)),
+        (TypeError, "must be Number or Tensor", lambda: tt.lerp(f, f, None)),
         (TypeError, "unsupported operand type", lambda: None << i),
     ]
 

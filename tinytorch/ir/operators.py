@@ -32,12 +32,17 @@ _AS_IS = {"cast", "detach", "require_range", "require_nonzero"}
 
 
 def weak_type(value: Any) -> TensorType:
-    """Type of a Python number (or a numpy scalar); raise TypeError for anything else."""
+    """Type of a Python number (or a numpy scalar).
+
+    Raises TypeError for anything else, RuntimeError for an integer beyond int64.
+    """
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool):
         return TensorType(bool_, (), True)
     if isinstance(value, int | Extent):
+        if type(value) is int and not -(1 << 63) <= value < 1 << 63:
+            raise RuntimeError(f"Overflow when unpacking long: {value} does not fit in int64")
         return TensorType(int64, (), True)
     if isinstance(value, float):
         return TensorType(float64, (), True)

@@ -9,6 +9,7 @@ from tinytorch.ir.types import bool_, float64, int64
 from tinytorch.tracer.functions.choice import where
 from tinytorch.tracer.functions.covers import (
     binary,
+    check_tensors,
     in_float32,
     is_bool,
     is_float,
@@ -242,6 +243,10 @@ def _plus_quotient(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) 
 
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """``input + weight * (end - input)``, from the nearer end, so that weight 1 gives ``end``."""
+    check_tensors("lerp", input, end)
+    if not isinstance(weight, Tensor | int | float):
+        raise TypeError(f"lerp(): argument 'weight' must be Number or Tensor, not "
+                        f"{type(weight).__name__}")  # fmt: skip
     for other in (end, weight):
         if isinstance(other, Tensor) and other.dtype is not input.dtype:
             raise RuntimeError(f"expected dtype {kind_of(input)} for `end` and `weight` but got "

@@ -10,7 +10,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import bool_
 from tinytorch.tracer.functions.choice import where
-from tinytorch.tracer.functions.covers import named
+from tinytorch.tracer.functions.covers import check_tensors, named
 from tinytorch.tracer.limits import finfo
 from tinytorch.tracer.shapes import check_tensor, clone
 from tinytorch.tracer.tensor import Tensor
@@ -90,7 +90,8 @@ def signbit(input: Tensor) -> Tensor:
 
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below zero, 1 above, ``values`` at zero; both operands of one dtype."""
-    if check_tensor(input, "heaviside").dtype is not values.dtype:
+    check_tensors("heaviside", input, values)
+    if input.dtype is not values.dtype:
         raise RuntimeError(
             "heaviside is not yet implemented for tensors with different dtypes."
         )

@@ -71,6 +71,14 @@ FUNCTIONS = {
     "rand": lambda x: x + tt.rand(x.shape[0], 5),
     "randn": lambda x: (x * tt.randn(x.shape), tt.rand(3)),
     "dropout": lambda x: F.dropout(x, 0.5),
+    "last row": lambda x: x[-1] * 2,
+    "first rows": lambda x: x[:2] + 1,
+    "without the first": lambda x: x[1:] - x[:-1],
+    "columns": lambda x: x[:, 1:4].sum(1),
+    "rows by index": lambda x: x[tt.tensor([0, 1, -1])] * 2,
+    "numel and stride": lambda x: (x.numel(), x.T.stride(), x * x.numel()),
+    "where": lambda x: tt.where(x > 0, x, x.shape[0]),
+    "cat with a row": lambda x: tt.cat([x, x[:1]], 0),
     "flip": lambda x: x.flip(0),
     "cat columns": lambda x: tt.cat([x, x * 2], 1),
     "cat rows": lambda x: tt.cat([x, x * 2], 0),
@@ -100,6 +108,18 @@ def test_attention_of_batches():
         )
 
     agree(attend, make)
+
+
+def test_a_write_to_some_rows():
+    def shifted(x):
+        out = x.clone()
+        out[0] = 1.0
+        out[1:] += x[:-1]
+        return out
+
+    # Two rows leave one to write, which could be broadcast: that size is compiled apart.
+    agree(shifted, rows, (6, 4, 17, 9, 33, 3))
+    agree(shifted, rows, (6, 4, 2, 9), compiles=3)
 
 
 def test_two_sizes_at_once():
@@ -290,6 +310,12 @@ def test_errors_name_the_sizes_at_hand():
         step(tt.zeros(size, dtype=tt.int64))
     with pytest.raises(IndexError):
         step(tt.full((7,), 4))
+    pick = tt.compile(lambda x, i: x[i])
+    for size in (4, 3, 6):
+        close(rows(size)[0][1:3], pick(*rows(size), tt.tensor([1, 2])))
+    with pytest.raises(IndexError, match="with size 5"):
+        pick(*rows(5), tt.tensor([1, 7]))
+    assert pick.cache_info().compiles == 2, pick.explain()
 
 
 def test_representations_can_be_read():

@@ -18,7 +18,7 @@ from tinytorch.tracer.functions.gathering import in_range
 from tinytorch.tracer.functions.masking import known
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
-from tinytorch.tracer.shapes import expand, permute, reshape
+from tinytorch.tracer.shapes import expand, permute, reshape, size_of
 from tinytorch.tracer.tensor import Tensor
 
 _KINDS = (
@@ -90,7 +90,7 @@ def _as_items(index: Any, ndim: int) -> list[Any]:
 
 
 def _position(item: Any, size: Any, axis: int) -> Any:
-    at = int(item.__index__())
+    at = size_of(item)
     if not -size <= at < size:
         raise IndexError(f"index {at} is out of bounds for dimension {axis} with size {size}")
     return at + size if at < 0 else at
@@ -99,7 +99,7 @@ def _position(item: Any, size: Any, axis: int) -> Any:
 def _bounds(item: slice, size: Any) -> tuple[Any, Any, int]:
     """Start, stop and step of a slice inside an axis."""
     start, stop, step = (
-        v if v is None else int(v.__index__()) for v in (item.start, item.stop, item.step)
+        v if v is None else size_of(v) for v in (item.start, item.stop, item.step)
     )
     step = 1 if step is None else step
     if step < 1:

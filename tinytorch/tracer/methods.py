@@ -11,6 +11,7 @@ import numpy as np
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import types
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import DType, broadcast_shapes
 from tinytorch.tracer import backward, hooks, shapes
@@ -57,7 +58,7 @@ def _deferring(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def method(self: Tensor, other: Any) -> Any:
-        known = isinstance(other, Tensor | int | float | np.generic)
+        known = isinstance(other, Tensor | int | float | np.generic | Extent)
         return function(self, other) if known else NotImplemented
 
     return method
@@ -224,13 +225,14 @@ def size(self: Tensor, dim: int | None = None) -> Any:
 @method
 def numel(self: Tensor) -> int:
     """Number of elements."""
-    return self._type.size
+    return self._type.size if mode.sizes is None else mode.sizes.shape((self._type.size,))[0]
 
 
 @method
 def stride(self: Tensor, dim: int | None = None) -> Any:
     """Strides in elements, or that of one axis."""
-    return self._strides if dim is None else self._strides[shapes.axis_of(dim, self.ndim)]
+    strides = self._strides if mode.sizes is None else tuple(mode.sizes.shape(self._strides))
+    return strides if dim is None else strides[shapes.axis_of(dim, self.ndim)]
 
 
 @method

@@ -60,11 +60,11 @@ def sizes_of(shape: Sequence[Any], function: str) -> tuple[int, ...]:
                 f"{function}(): argument 'size' must be tuple of ints, but found element of type "
                 f"{type(size).__name__}"
             )
-    return tuple(_size(s) for s in shape)
+    return tuple(size_of(s) for s in shape)
 
 
-def _size(value: Any) -> Any:
-    """A size: an int, or an Extent where it is symbolic."""
+def size_of(value: Any) -> Any:
+    """An int, or an Extent where it is a symbolic size; raises TypeError for a fraction."""
     size = as_size(value) if type(value) is Number else value
     return size if isinstance(size, Extent) else int(value.__index__())
 

@@ -12,7 +12,7 @@ from numpy.lib.array_utils import byte_bounds
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
-from tinytorch.ir.extent import deciding
+from tinytorch.ir.extent import Extent, deciding
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import DType, float32
@@ -201,6 +201,8 @@ class _Finish:
         )  # fmt: skip
 
     def _result(self, leaf: Any) -> Result:
+        if isinstance(leaf, Extent):
+            leaf = self.trace.size_number(leaf)
         if type(leaf) is Number:
             return Result("number", self._output(-1, leaf.node), type(leaf.value))
         if not isinstance(leaf, Tensor):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from tinytorch.ir.extent import Extent
+from tinytorch.ir.extent import Extent, value_at
 from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.parser import parse_size
 from tinytorch.ir.types import TensorType, TupleType
 
 
@@ -24,7 +26,13 @@ def known(value: Any, sizes: Mapping[str, int]) -> Any:
         return TupleType(known(value.items, sizes))
     if isinstance(value, Graph):
         return with_sizes(value, sizes)[0]
+    if isinstance(value, str) and "{=" in value:
+        return _SIZE.sub(lambda m: str(value_at(parse_size(m[1]), sizes)), value)
     return value
+
+
+_SIZE = re.compile(r"\{=([^}]*)\}")
+"""A size inside a message."""
 
 
 def with_sizes(graph: Graph, sizes: Mapping[str, int]) -> tuple[Graph, dict[Node, Node]]:

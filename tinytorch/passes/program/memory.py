@@ -12,6 +12,7 @@ from tinytorch.ir.kernel import Buffer, Check, Kernel
 from tinytorch.ir.program import Copy, Launch, Product, Program, Row, Slot, Step
 from tinytorch.ir.target import Target
 from tinytorch.ir.types import DType, int64
+from tinytorch.passes.graph.sizes import known
 from tinytorch.passes.kernel.access import storage_of
 from tinytorch.passes.kernel.evaluate import Element
 from tinytorch.passes.kernel.lower import Lowered
@@ -272,7 +273,7 @@ class _Planner:
 
     def _number_messages(self, kernel: Kernel, messages: list[tuple[str, str, str]]) -> Kernel:
         from_one = len(self.messages)
-        self.messages.extend(messages)
+        self.messages.extend(known(message, self.sizes) for message in messages)
         return replace_codes(kernel, from_one)
 
     def _product(self, step: PlannedStep) -> Product:

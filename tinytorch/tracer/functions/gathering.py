@@ -6,8 +6,10 @@ from typing import Any
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.types import broadcast_shapes, int32, int64
 from tinytorch.tracer.mode import mode, user_origin
+from tinytorch.tracer.number import plain
 from tinytorch.tracer.shapes import axis_of, check_tensor, expand, reshape, unsqueeze
 from tinytorch.tracer.tensor import Tensor
 
@@ -19,6 +21,9 @@ def in_range(index: Tensor, size: Any, error: str, message: str, negative: bool)
             f"tensors used as indices must be long, int, byte or bool tensors, got {index.dtype}"
         )
     index = index.to(int64)
+    size = plain(size)
+    if isinstance(size, Extent):  # what the size is, whoever reports a failure knows
+        message = message.replace(str(size), f"{{={size}}}")
     low = -size if negative else 0
     index = ops.require_range(index, low=low, high=size, error=error, message=message)
     return ops.where(index < 0, index + size, index) if negative else index
@@ -39,7 +44,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if index.ndim > 1:
         raise IndexError("index_select(): Index is supposed to be a vector")
     source = input if input.ndim else reshape(input, 1)
-    size = source.shape[axis]
+    size = source._type.shape[axis]
     checked = in_range(index, size, "IndexError", "index out of range in self", False)
     line = ops.take(source, checked if index.ndim else reshape(checked, 1), axis=axis)
     return line if input.ndim else reshape(line, ())
@@ -60,7 +65,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
                 f"Size does not match at dimension {i} expected index {list(index.shape)} to be no "
                 f"larger than self {list(input.shape)} apart from dimension {axis}"
             )
-    size = input.shape[axis]
+    size = input._type.shape[axis]
     message = f"index {{value}} is out of bounds for dimension {axis} with size {size}"
     checked = in_range(index, size, "RuntimeError", message, False)
     bounds = tuple(s if i == axis else n for i, (s, n) in enumerate(zip(input.shape, index.shape)))

@@ -251,11 +251,12 @@ class Generator:
 
     device = "cpu"
 
-    def __init__(self, seed: Any = _FIRST_SEED) -> None:
+    def __init__(self, seed: Any = _FIRST_SEED, *, device: Any = None) -> None:
         self.state = Tensor.make(TensorType(int64, (2,)), np.array([0, 0], np.int64))
         if isinstance(seed, str):  # PyTorch's one argument is a device
-            check_device(seed)
-            seed = _FIRST_SEED
+            seed, device = _FIRST_SEED, seed
+        if device is not None:
+            check_device(device)
         self.manual_seed(seed)
 
     def manual_seed(self, seed: int) -> Generator:

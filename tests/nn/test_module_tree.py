@@ -5,9 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
+from agreement import check
 
 import tinytorch as tt
-from tinytorch import nn
+from tinytorch import nn, optim
 from tinytorch.tracer.tracked import epoch
 
 
@@ -321,3 +322,26 @@ def test_text_form():
         ")"
     )
     assert repr(nn.Parameter(tt.ones(1))).startswith("Parameter containing:\ntensor([1.]")
+
+
+def test_tied_weights_train_as_one_compiled():
+    def scenario(compile):
+        tt.manual_seed(0)
+        model = nn.Sequential(nn.Embedding(5, 3), nn.Tanh(), nn.Linear(3, 5, bias=False))
+        model[2].weight = model[0].weight
+        assert len(list(model.parameters())) == 1
+        assert list(model.state_dict()) == ["0.weight", "2.weight"]
+        opt = optim.SGD(model.parameters(), lr=0.5)
+
+        @compile
+        def step(x, y):
+            opt.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            loss.backward()
+            opt.step()
+            return loss
+
+        x, y = tt.tensor([0, 1, 2]), tt.tensor([1, 2, 4])
+        return [step(x, y) for _ in range(3)] + [model[0].weight.detach()]
+
+    check(scenario, compiles=1)

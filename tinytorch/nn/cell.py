@@ -128,6 +128,8 @@ class LSTMCell(RNNCellBase):
         """Return the next pair of states."""
         driven = self._driven(input)
         given = (None, None) if hx is None else hx
+        if len(given) != 2:
+            raise RuntimeError("lstm_cell expects two hidden states")
         start = [self._state(s, input, driven, f"hx[{i}]", i) for i, s in enumerate(given)]
         h, c = lstm_step((start[0], start[1]), driven, self._weights())
         return (h, c) if input.ndim == 2 else (h.squeeze(0), c.squeeze(0))

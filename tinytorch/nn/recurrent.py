@@ -225,6 +225,8 @@ class LSTM(RNNBase):
         input, batched = self._checked(input)
         _, hidden, cell = self._sizes()
         given: Any = (None, None) if hx is None else hx
+        if len(given) != 2:
+            raise RuntimeError("lstm expects two hidden states")
         if hx is not None and any(s.ndim != (3 if batched else 2) for s in given):
             kind, rank = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
             raise RuntimeError(

@@ -173,6 +173,10 @@ def test_csv(tmp_path):
         path.write_text(text)
         with pytest.raises(FileFormatError, match=message):
             CSVDataset(path)
+    with open(path, "wb") as file:
+        file.truncate(1 << 36)
+    with pytest.raises(FileFormatError, match="a line of more than"):
+        CSVDataset(path)
     path.write_bytes(b"1,\xff\n")
     with pytest.raises(FileFormatError, match="utf-8"):
         CSVDataset(path)

@@ -103,3 +103,24 @@ def test_update_bn_resets_and_restores():
     assert norm.running_mean.item() == 0.0
     assert not model.training
     update_bn(iter([1]), nn.Linear(1, 1))  # without batch norms, the loader is not read
+
+
+def test_update_bn_computes_the_statistics_of_a_loader():
+    norm = nn.BatchNorm1d(3)
+    model = nn.Sequential(norm, nn.Linear(3, 1))
+    batches = [tt.rand(5, 3) * 4, tt.rand(5, 3) - 7]
+    model(batches[0] * 100)  # statistics of something else
+    update_bn(batches, model)
+    means = [b.numpy().mean(0) for b in batches]
+    spreads = [b.numpy().var(0, ddof=1) for b in batches]
+    np.testing.assert_allclose(norm.running_mean.numpy(), np.mean(means, 0), rtol=1e-5)
+    np.testing.assert_allclose(norm.running_var.numpy(), np.mean(spreads, 0), rtol=1e-5)
+    assert norm.momentum == 0.1
+    average = AveragedModel(model, use_buffers=True)
+    average.update_parameters(model)
+    compiled = tt.compile(lambda: average.update_parameters(model))
+    compiled()
+    np.testing.assert_allclose(
+        average.module[0].running_mean.numpy(), norm.running_mean.numpy(), rtol=1e-6
+    )
+    assert average.module[0].num_batches_tracked.item() == 2

@@ -153,6 +153,27 @@ def test_any_bytes_load_or_are_refused(data):
         load(data)
 
 
+def test_files_on_disk_are_measured_before_they_are_read(tmp_path):
+    path = tmp_path / "file"
+    for data, message in (
+        (GOOD[:-1], "truncated or damaged"), (GOOD + b"x", "truncated or damaged"),
+        (b"", "truncated"), (packed("{}", length=1 << 62), "truncated"),
+        (packed('{"a":{"data_offsets":[0,99]}}'), "truncated or damaged"),
+        (packed('{"a":{"data_offsets":["x",{}]}}'), "dtype None"), (packed("[]"), "no JSON object"),
+    ):  # fmt: skip
+        path.write_bytes(data)
+        with pytest.raises(FileFormatError, match=message):
+            tt.load(path)
+    with open(path, "wb") as file:
+        file.truncate(1 << 40)  # a terabyte of nothing
+    with pytest.raises(FileFormatError):
+        tt.load(path)
+    with pytest.raises(FileFormatError, match="no regular file"):
+        tt.load("/dev/zero")
+    with pytest.raises(IsADirectoryError):
+        tt.load(tmp_path)
+
+
 def test_text_files_and_other_objects():
     with pytest.raises(TypeError, match="reading bytes"):
         tt.load(io.StringIO("x"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import warnings
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -38,7 +39,11 @@ class Pool:
                     target=run_worker, args=(theirs, others, work), daemon=True,
                     name=f"DataLoader worker {work.worker_id}",
                 )  # fmt: skip
-                process.start()
+                with warnings.catch_warnings():
+                    # Python advises against forking beside threads; tinytorch's own are sent home
+                    # first, and numpy's see to themselves.
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    process.start()
                 self.processes.append(process)
                 theirs.close()
         except BaseException:

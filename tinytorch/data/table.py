@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from tinytorch.data.dataset import TensorDataset
 from tinytorch.errors import FileFormatError
 from tinytorch.tracer.factories import from_numpy
+
+LONGEST = 10_000_000
+"""Most characters of a line."""
 
 
 class CSVDataset(TensorDataset):
@@ -51,13 +54,21 @@ class CSVDataset(TensorDataset):
 def _rows(path: Any, delimiter: str, encoding: str) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not empty, with their line numbers."""
     with open(path, newline="", encoding=encoding) as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        reader = csv.reader(_lines(file, path), delimiter=delimiter, strict=True)
         try:
             for row in reader:
                 if row:
                     yield reader.line_num, row
         except (csv.Error, UnicodeDecodeError) as error:
             raise FileFormatError(f"{path}, line {reader.line_num + 1}: {error}") from None
+
+
+def _lines(file: IO[str], path: Any) -> Iterator[str]:
+    """Lines of a file, of bounded length: a file without an end of line is no table."""
+    while line := file.readline(LONGEST + 1):
+        if len(line) > LONGEST:
+            raise FileFormatError(f"{path}: a line of more than {LONGEST} characters")
+        yield line
 
 
 def _is_number(field: str) -> bool:

@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from tinytorch.errors import TraceError
-from tinytorch.saving.container import parse, serialized, write_file
+from tinytorch.saving.container import check_size, parse, serialized, write_file
 from tinytorch.saving.structure import Reader, Writer
 from tinytorch.tracer.factories import check_device
 from tinytorch.tracer.mode import mode, user_origin
@@ -57,6 +57,7 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
     elif isinstance(f, str | os.PathLike):
         source = os.fspath(f)
         with open(source, "rb") as opened:
+            check_size(opened, str(source))
             data = opened.read()
     else:
         raise TypeError(f"expected a path or a file open for reading, got {type(f).__name__}")

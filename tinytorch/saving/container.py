@@ -12,7 +12,7 @@ import os
 import secrets
 import stat
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import numpy as np
 import safetensors
@@ -75,6 +75,27 @@ def write_file(
         with contextlib.suppress(OSError):
             os.unlink(beside)
         raise
+
+
+def check_size(file: IO[bytes], source: str) -> None:
+    """Raise FileFormatError unless a file is as long as its header says; read no more than that."""
+    about = os.fstat(file.fileno())
+    if not stat.S_ISREG(about.st_mode):
+        _refuse(source, "it is no regular file")
+    start = file.read(_LENGTH)
+    length = int.from_bytes(start, "little")
+    header = _header(start + file.read(min(length, about.st_size)), source)
+    ends = [0]
+    for name, entry in header.items():
+        offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+        if name != "__metadata__" and isinstance(offsets, list):
+            ends += [end for end in offsets if isinstance(end, int)]
+    if _LENGTH + length + max(ends) != about.st_size:
+        _refuse(
+            source, f"it has {about.st_size} bytes where its header tells of "
+            f"{_LENGTH + length + max(ends)}: truncated or damaged"
+        )  # fmt: skip
+    file.seek(0)
 
 
 def parse(data: bytes, source: str) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -36,7 +36,7 @@ class TensorEvaluator:
         if node not in self.handles:
             recording = self.recording
             value = recording.known[node]
-            tape = recording.tape_of.get(node)
+            tape = recording.tape_of.get(node) or recording.history_of.get(node)
             saved = recording.saved.get(node)
             if isinstance(value, Tensor):
                 self.handles[node] = value

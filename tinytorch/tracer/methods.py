@@ -67,7 +67,7 @@ def _deferring(function: Callable[..., Any]) -> Callable[..., Any]:
 def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         # What is recorded may need the old values, and the write below overwrites them.
-        keep = mode.grad and mode.trace is None and (
+        keep = mode.grad and (
             self.requires_grad
             or builtins.any(isinstance(x, Tensor) and x.requires_grad for x in args)
         )  # fmt: skip

@@ -11,8 +11,6 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, Proxy, evaluate, needed
 from tinytorch.ir.op import Op
@@ -62,7 +60,8 @@ class TapeNode:
     """
 
     __slots__ = (
-        "__weakref__", "attrs", "freed", "hooks", "op", "output", "parents", "saved", "serial",
+        "__weakref__", "attrs", "freed", "hooks", "made", "op", "output", "parents", "saved",
+        "serial",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +75,7 @@ class TapeNode:
         self.output = output
         self.freed = False
         self.hooks: Hooks | None = None
+        self.made: Saved | None = None  # the output as it was made, where others can write to it
         self.serial = next(_serial)
 
     def name(self) -> str:
@@ -162,7 +162,8 @@ class Recording:
         self.leaves: dict[int, Any] = {}
         self.nodes: dict[int, Node] = {}
         self._inputs: dict[tuple[int, int, int], Node] = {}
-        self._values: dict[int, Node] = {}
+        self._reads: dict[tuple[int, int], Node] = {}
+        self.history_of: dict[Node, TapeNode] = {}
         self.order = self._walk(roots)
         for tape in self.order:
             self._add(tape)
@@ -197,7 +198,7 @@ class Recording:
             self._add_boundary(tape)
             return
         operands = [
-            self.nodes[id(p)] if p is not None else self.input(s)
+            self._read(p, s) if p is not None else self.input(s)
             for p, s in zip(tape.parents, tape.saved, strict=True)
         ]
         node = self._node(tape, operands)
@@ -206,11 +207,29 @@ class Recording:
             return
         self.tape_of.setdefault(node, tape)
         self.known.setdefault(node, tape.output)
-        for operand, parent, saved in zip(operands, tape.parents, tape.saved, strict=True):
-            if parent is None or _same_memory(parent.output, saved.array):
-                earlier = self.saved.get(operand)
-                if earlier is None or saved.version < earlier.version:
-                    self.saved[operand] = saved
+        if tape.made is not None:
+            self.saved.setdefault(node, tape.made)
+        for operand, saved in zip(operands, tape.saved, strict=True):
+            earlier = self.saved.get(operand)
+            if earlier is None or saved.version < earlier.version:
+                self.saved[operand] = saved
+
+    def _read(self, tape: TapeNode, saved: Saved) -> Node:
+        """The node of a recorded value as an op read it.
+
+        Where the memory was written to in between, unrecorded, that is a value of its own, through
+        which gradients flow unchanged.
+        """
+        node, made = self.nodes[id(tape)], tape.made
+        if made is None or saved.storage is not made.storage or saved.version == made.version:
+            return node
+        key = (id(tape), saved.version)
+        if key not in self._reads:
+            read = self.graph.add_distinct(ops.reshape, [node], shape=node.type.shape)
+            self._reads[key] = read
+            self.known[read], self.saved[read] = saved.array, saved
+            self.history_of[read] = tape
+        return self._reads[key]
 
     def _add_boundary(self, tape: TapeNode) -> None:
         """Make the value of an op recorded earlier an input."""
@@ -272,14 +291,6 @@ class Recording:
 def saves_nothing(op: Op) -> bool:
     """Whether an op's gradient needs no value, so that it may run backward again."""
     return op.linear or op.name in _SAVES_NOTHING or op.family == "python" or op is ops.get
-
-
-def _same_memory(output: Any, array: Any) -> bool:
-    """Whether a tensor still shows the output of the op that made it, or was written to since.
-
-    After a write in place the output is an array of its own, which nothing can overwrite.
-    """
-    return isinstance(output, tuple) or bool(np.may_share_memory(output, array))
 
 
 CallRunner = Callable[[Graph, Sequence[Any]], tuple[Any, ...]]

@@ -145,7 +145,10 @@ class Tensor(Operators):
         if self._requires or self.tape is not None:
             return True
         base = self._base
-        return base is not None and base._array is None and base.requires_grad
+        return (
+            base is not None and base._array is None and base.requires_grad
+            and all(op is not ops.detach for op, _ in self._chain)
+        )  # fmt: skip
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -204,6 +207,11 @@ class Tensor(Operators):
     def data(self, value: Tensor) -> None:
         with no_grad():
             self.assign(value.detach())
+
+    @property
+    def _version(self) -> int:
+        """How often the tensor's memory was written to in place."""
+        return self._storage.version
 
     @property
     def array(self) -> np.ndarray:
@@ -275,21 +283,20 @@ class Tensor(Operators):
                 "make a clone to get a normal tensor before doing inplace update."
             )
         recording = mode.grad and (self.requires_grad or value.requires_grad)
-        history = root._tape
+        history = None
         if recording and self._base is not None:
             updated = write_back(root, self._chain, value)
             np.copyto(root.array, updated.array)
-            root._tape = updated.tape
+            history = updated.tape
         else:
+            history = value.tape
+            if recording and history is None:  # what was there gets a gradient of zero
+                attrs = {"starts": (0,) * self.ndim, "steps": (1,) * self.ndim}
+                history = _record(ops.update_slice, attrs, (self, value), value.array)
             np.copyto(self.array, value.array)
-            if recording:
-                root._tape = value.tape or _record(ops.detach, {"label": 0}, (value,), value.array)
         self._storage.version += 1
-        if recording:
-            touch()
-            self._storage.tape_version += 1
-            root._tape_version = self._storage.tape_version
-            _keep_retained(history, root._tape)
+        if recording and history is not None:
+            _take_over(root, history)
         return self
 
     # -------------------------------------------------------------- autograd
@@ -425,6 +432,7 @@ def run_eager(op: Op, operands: Sequence[Any], attrs: Any) -> Any:
         and any(x.requires_grad for x in operands)
     ):  # fmt: skip
         out._tape = _record(op, attrs, operands, result)
+        out._tape.made = leaf_value(out)
     return out
 
 
@@ -473,10 +481,19 @@ def _record(op: Op, attrs: Any, operands: Sequence[Any], output: Any) -> TapeNod
     return TapeNode(op, attrs, parents, tuple(leaf_value(x) for x in operands), output)
 
 
-def _keep_retained(old: TapeNode | None, new: TapeNode | None) -> None:
-    """After a write in place ``retain_grad`` means the new value."""
-    if old is not None and new is not None and old is not new and old.hooks:
-        retained = old.hooks.pop(RETAIN, None)
-        if retained is not None:
-            new.hooks = {} if new.hooks is None else new.hooks
-            new.hooks[RETAIN] = retained
+def _take_over(root: Tensor, history: TapeNode) -> None:
+    """After a recorded write in place: the tensor's history is the written value's.
+
+    ``retain_grad`` means the new value from now on.
+    """
+    touch()
+    root._storage.tape_version += 1
+    root._tape_version = root._storage.tape_version
+    before = root._tape
+    root._tape = tape = TapeNode(
+        history.op, history.attrs, history.parents, history.saved, root.array
+    )
+    tape.made = leaf_value(root)
+    retained = None if before is None or not before.hooks else before.hooks.pop(RETAIN, None)
+    if retained is not None:
+        tape.hooks = {RETAIN: retained}

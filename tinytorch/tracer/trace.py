@@ -18,8 +18,7 @@ from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import matched, needs_matching, weak_type
 from tinytorch.ir.types import DType, TensorType, TupleType, count
-from tinytorch.passes.graph.autodiff import vjp
-from tinytorch.tracer.backward import accumulate
+from tinytorch.tracer.differentiation import Differentiation, with_history_of
 from tinytorch.tracer.mode import mode, no_grad, user_origin
 from tinytorch.tracer.number import Number, plain, plain_attrs, text_of
 from tinytorch.tracer.refusals import foreign
@@ -36,27 +35,22 @@ def region(tensor: Tensor) -> tuple[int, ...]:
     )  # fmt: skip
 
 
-class Trace:
+class Trace(Differentiation):
     """The recording of one call."""
 
     def __init__(self, name: str, default_dtype: DType) -> None:
-        self.graph = Graph(name)
+        super().__init__(Graph(name))
         self.graph.default_dtype = default_dtype
         self.captures: list[tuple[Node, Tensor]] = []
         self.numbers: list[tuple[Node, Number]] = []
         self.number_holders: dict[str, tuple[Any, str]] = {}
         self.predicates: dict[str, Any] = {}
-        self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
-        self.grads_read: dict[int, tuple[Tensor, Tensor | None]] = {}
-        self.freed: set[Node] = set()
         self.random_state: Tensor | None = None
         self.random_offset: Any = 0
         self._values: dict[Any, Node] = {}
         self._inputs: dict[Any, Node] = {}
         self._owned: dict[int, Storage] = {}
-        self._leaves: dict[int, tuple[Tensor, list[Node]]] = {}
         self._detached: set[Storage] = set()
-        self._retained: dict[int, Tensor] = {}
         self._labels = 0
         self._number_sources: dict[tuple[int, str], Number] = {}
         self._sizes: dict[Extent, Number] = {}
@@ -116,15 +110,6 @@ class Trace:
     def constant(self, value: Any, shape: Any, dtype: DType) -> Tensor:
         """Return a traced constant."""
         return self.tensor(self.graph.constant(plain(value), plain(shape), dtype))
-
-    def _note_leaf(self, x: Tensor, node: Node) -> None:
-        root = x if x._base is None else x._base
-        if root._requires or (root._array is not None and root.requires_grad):
-            self._leaves.setdefault(id(root), (root, []))
-            nodes = self._leaves[id(root)][1]
-            base = node if root is x else self.node_of(root)
-            if base not in nodes:
-                nodes.append(base)
 
     # ---------------------------------------------------------------- values
 
@@ -198,11 +183,10 @@ class Trace:
         out._chain = (*(x._chain if traced else ()), (op, attrs))
         out._memo = (self.node_of(out._base), node)
         if x.requires_grad and type.dtype.is_floating_point:
-            if mode.grad:
-                self._note_leaf(x, source)
-                out._tape = TRACED
-            else:
-                return self.tensor(self.graph.add(ops.detach, [node], label=0))
+            if not mode.grad:
+                return self.detach(out)
+            self._note_leaf(x, source)
+            out._tape = TRACED
         return out
 
     def detach(self, x: Tensor) -> Tensor:
@@ -215,7 +199,7 @@ class Trace:
         detached = self.graph.add(ops.detach, [node], label=0)
         traced = self._is_traced_view(x)
         base: Any = x._base if traced else x
-        if base._array is None and x.requires_grad:
+        if base._array is None and base._tape is not None:
             out = self.tensor(detached)
             self._detached.add(out._storage)
             return out
@@ -249,22 +233,27 @@ class Trace:
                 f"{user_origin()}: a tensor from outside the compiled function ({root._type}) "
                 "would receive a value that carries gradients; write value.detach() instead"
             )
-        if root._tape is not None and not mode.grad and chain:
-            raise TraceError(
-                f"{user_origin()}: a write under no_grad through a view of a tensor with history; "
-                "use tinytorch.where or write outside no_grad"
-            )
+        old = self.node_of(root)
+        self.note_overwritten(old)
+        if flows and not chain and root.requires_grad and not value.requires_grad:
+            starts = (0,) * value.ndim  # what was there gets a gradient of zero
+            steps = (1,) * value.ndim
+            value = ops.update_slice(_base_handle(self, root), value, starts=starts, steps=steps)
         new = value if not chain else write_back(_base_handle(self, root), chain, value)
         node = self.node_of(new)
         if leaf or (value.requires_grad and not mode.grad):
             node = self.graph.add(ops.detach, [node], label=self.label())
+        if root._array is None and root._tape is not None and not mode.grad:
+            node = with_history_of(self.graph, node, old)
         if root._array is not None:
             if not root.array.flags.writeable:
                 raise RuntimeError("cannot write to a tensor on read-only memory")
-            self.node_of(root)
             self._values[region(root)] = node
         else:
             self._values[id(root._storage)] = node
+            root._storage.version += 1
+            if self._values.get(id(value._storage)) is node:
+                self._handed_over.add(node)
             if flows and not leaf:
                 root._tape = TRACED
 
@@ -377,145 +366,6 @@ class Trace:
         raise TraceError(
             f"{user_origin()}: manual_seed inside a compiled function; call it outside"
         )
-
-    # -------------------------------------------------------------- autograd
-
-    def get_grad(self, x: Tensor) -> Tensor | None:
-        """``x.grad`` as this trace sees it."""
-        if id(x) in self.grads:
-            return self.grads[id(x)][1]
-        if x._array is None:
-            return x._grad
-        self.grads_read[id(x)] = (x, x._grad)
-        return x._grad
-
-    def set_grad(self, x: Tensor, value: Tensor | None) -> None:
-        """Assign ``x.grad`` for this trace; it becomes real when the call ends."""
-        if x._array is None:
-            x._grad = value
-        else:
-            self.grads[id(x)] = (x, value)
-
-    def backward(
-        self, roots: Sequence[Tensor], seeds: Sequence[Tensor], retain: bool, create_graph: bool,
-        inputs: Sequence[Tensor] | None = None,
-    ) -> None:  # fmt: skip
-        """Differentiate inside the graph and accumulate into the leaves' grads.
-
-        With ``inputs`` only they receive gradients.
-        """
-        for x in roots:
-            self._note_leaf(x, self.node_of(x))
-        kept = list(self._retained.values())
-        groups = list(self._leaves.values())
-        if inputs is not None:
-            kept = [x for x in kept if all(x is not t for t in inputs)]
-            groups = [(t, [self.node_of(t)]) for t in inputs]
-        groups += [(x, [self.node_of(x)]) for x in kept]
-        nodes = [n for _, group in groups for n in group]
-        found = iter(self._vjp(roots, seeds, nodes, retain))
-        for leaf, group in groups:
-            total: Node | None = None
-            for g in [next(found) for _ in group]:
-                if g is not None:
-                    total = g if total is None else self.graph.add(ops.add, [total, g])
-            if total is not None:
-                if leaf._array is not None and leaf.tape is not None:
-                    raise TraceError(
-                        f"{user_origin()}: backward would flow into a tensor computed outside the "
-                        "compiled function; call backward outside, or pass it detached"
-                    )
-                self._refuse_hooks(leaf)
-                accumulate(leaf, self._cotangent(total, create_graph), create_graph)
-
-    def gradients(
-        self, roots: Sequence[Tensor], seeds: Sequence[Tensor], targets: Sequence[Tensor],
-        retain: bool, create_graph: bool,
-    ) -> list[Tensor | None]:  # fmt: skip
-        """``autograd.grad`` inside the graph."""
-        nodes = [self.node_of(t) for t in targets]
-        for t in targets:
-            self._refuse_hooks(t)
-        found = self._vjp(roots, seeds, nodes, retain)
-        return [None if g is None else self._cotangent(g, create_graph) for g in found]
-
-    def reaches_other(self, x: Tensor, own: Sequence[Tensor]) -> bool:
-        """Whether a gradient of a value would flow on to something beside some leaves."""
-        ours = {self.node_of(t) for t in own}
-        sources = set(self._inward())
-        sources.update(n for _, nodes in self._leaves.values() for n in nodes)
-        sources -= {n for n in ours if n.op is ops.detach}
-        stack, seen = [self.node_of(x)], set()
-        while stack:
-            node = stack.pop()
-            if node in sources:
-                return True
-            if node not in seen and node.op is not ops.detach:
-                seen.add(node)
-                stack.extend(node.inputs)
-        return False
-
-    def _inward(self) -> list[Node]:
-        """Inputs through which gradients flow in from outside."""
-        return [node for node, tensor in self.captures if tensor.requires_grad]
-
-    @staticmethod
-    def _refuse_hooks(x: Tensor) -> None:
-        if getattr(x, "_hooks", None):
-            raise TraceError(
-                f"{user_origin()}: a hook is registered on a tensor of {x._type}, and backward "
-                "inside a compiled function calls no hooks; remove it, or call backward outside"
-            )
-
-    def retain_grad(self, x: Tensor) -> None:
-        """Let later backward passes keep the gradient of a tensor that is no leaf."""
-        if x.is_leaf:
-            return
-        if x._array is not None:
-            raise TraceError(
-                f"{user_origin()}: retain_grad() inside a compiled function on a tensor computed "
-                "outside; call it outside"
-            )
-        self._retained[id(x)] = x
-
-    def retains_grad(self, x: Tensor) -> bool:
-        """Whether ``retain_grad`` was called on a tensor."""
-        return id(x) in self._retained
-
-    def detach_in_place(self, x: Tensor) -> None:
-        """Make a tensor of this trace a leaf without a gradient; refuse one from outside."""
-        if x._array is not None:
-            if x.requires_grad:
-                raise TraceError(
-                    f"{user_origin()}: detach_() inside a compiled function on a tensor from "
-                    "outside; use detach()"
-                )
-            return
-        self._values[id(x._storage)] = self.graph.add(ops.detach, [self.node_of(x)], label=0)
-        x._tape, x._requires = None, False
-
-    def _vjp(
-        self, roots: Sequence[Tensor], seeds: Sequence[Tensor], wrt: list[Node], retain: bool
-    ) -> list[Node | None]:
-        nodes = [self.node_of(x) for x in roots]
-        if not self.freed.isdisjoint(nodes):
-            raise RuntimeError(
-                "Trying to backward through the graph a second time (or directly access saved "
-                "tensors after they have already been freed). Specify retain_graph=True if you "
-                "need to backward through the graph a second time."
-            )
-        self.graph.origin = user_origin("backward")
-        found = vjp(self.graph, nodes, [self.node_of(g) for g in seeds], wrt)
-        if not retain:
-            self.freed.update(nodes)
-        return found
-
-    def _cotangent(self, node: Node, create_graph: bool) -> Tensor:
-        if create_graph:
-            out = self.tensor(node)
-            out._tape = TRACED
-            return out
-        return self.tensor(self.graph.add(ops.detach, [node], label=0))
 
 
 def _base_handle(trace: Trace, root: Tensor) -> Tensor:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinytorch.ir import ops
-from tinytorch.ir.graph import Graph
 from tinytorch.tracer.autograd.context import FunctionCtx
-from tinytorch.tracer.mode import enable_grad
+from tinytorch.tracer.differentiation import with_history_of
+from tinytorch.tracer.mode import enable_grad, mode
 from tinytorch.tracer.subtrace import close, example_of
-from tinytorch.tracer.tensor import Tensor, apply_node
+from tinytorch.tracer.tensor import TRACED, Tensor, apply_node
 
 ONCE = "trying to differentiate twice a function that was marked with @once_differentiable"
 
@@ -50,7 +50,8 @@ def record_custom(
     closed = close(run, [example_of(x._type, True) for x in examples], f"{name}_backward")
     constant = {j for j, y in enumerate(payload) if any(y is x for x in ctx._constant)}
     operands = [*payload, *(args[i] for i in inputs), *kept, *closed.operands()]
-    attrs = _attrs(len(payload), len(inputs), closed.graph, tuple(wrt))
+    attrs = {"results": len(payload), "primals": len(inputs), "backward": closed.graph,
+             "wrt": tuple(wrt), "refusal": ""}  # fmt: skip
     closed.advance()
     linked = apply_node(ops.custom, operands, attrs)
     results = list(outputs)
@@ -60,21 +61,12 @@ def record_custom(
     return results
 
 
-def _attrs(
-    results: int, primals: int, backward: Graph, wrt: tuple[int, ...], refusal: str = ""
-) -> dict[str, Any]:
-    return {
-        "results": results, "primals": primals, "backward": backward, "wrt": wrt,
-        "refusal": refusal,
-    }  # fmt: skip
-
-
 def _once(g: Tensor) -> Tensor:
     """The value, with a derivative that is an error."""
-    backward = Graph("once")
-    backward.add_input(g._type, "result")
-    backward.outputs = [backward.add_input(g._type, "cotangent")]
-    (out,) = apply_node(ops.custom, [g, g], _attrs(1, 1, backward.freeze(), (0,), ONCE))
+    trace = mode.trace
+    node = trace.node_of(g)
+    out: Tensor = trace.tensor(with_history_of(trace.graph, node, node, ONCE))
+    out._tape = TRACED
     return out
 
 

@@ -196,7 +196,8 @@ class Differentiation:
     def note_overwritten(self, node: Node) -> None:
         """Note that a value was written over in place: no later backward may need it."""
         users = sum(1 for value in self._values.values() if value is node)
-        if users == 1 + (node in self._handed_over) and (node.op is ops.input_ or node.op.family != "source"):
+        constant = node.op.family == "source" and node.op is not ops.input_
+        if users == 1 + (node in self._handed_over) and not constant:
             self._overwritten.add(node)
 
     def _vjp(

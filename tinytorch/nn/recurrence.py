@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 from tinytorch.nn.functional import linear
 from tinytorch.tracer.functions import relu, sigmoid, tanh
-from tinytorch.tracer.shapes import stack
+from tinytorch.tracer.shapes import cat, stack
 from tinytorch.tracer.tensor import Tensor
 
 Weights = tuple[Any, ...]
@@ -54,6 +55,29 @@ def gru_step(h: Tensor, driven: Tensor, weights: Weights) -> Tensor:
     fresh = tanh(candidate + sigmoid(reset + h_reset) * h_candidate)
     share = sigmoid(update + h_update)
     return (h - fresh) * share + fresh
+
+
+def along_packed_time(
+    step: Step, state: Any, driven: Tensor, weights: Weights, reverse: bool, sizes: list[int]
+) -> tuple[Any, Tensor]:
+    """``along_time`` over packed rows: at time t the first ``sizes[t]`` sequences take part.
+
+    The others keep their state: it is their last one, or, reversed, their first.
+    """
+    ends = list(itertools.accumulate(sizes))
+    outputs: list[Any] = [None] * len(sizes)
+    order = range(len(sizes))
+    for t in reversed(order) if reverse else order:
+        count = sizes[t]
+        rows = driven[ends[t] - count : ends[t]]
+        if isinstance(state, tuple):
+            moved = step(tuple(s[:count] for s in state), rows, weights)
+            state = tuple(cat([m, s[count:]], 0) for m, s in zip(moved, state, strict=True))
+        else:
+            moved = step(state[:count], rows, weights)
+            state = cat([moved, state[count:]], 0)
+        outputs[t] = moved[0] if isinstance(moved, tuple) else moved
+    return state, cat(outputs, 0)
 
 
 def along_time(

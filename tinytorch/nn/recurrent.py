@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinytorch.nn import functional as F
 from tinytorch.nn import init
@@ -12,15 +12,41 @@ from tinytorch.nn.module import Module
 from tinytorch.nn.parameter import Parameter
 from tinytorch.nn.recurrence import (
     Step,
+    along_packed_time,
     along_time,
     gru_step,
     lstm_step,
     relu_step,
     tanh_step,
 )  # fmt: skip
+from tinytorch.nn.utils.rnn import PackedSequence
 from tinytorch.tracer.factories import check_device, empty, zeros
 from tinytorch.tracer.shapes import cat, stack
 from tinytorch.tracer.tensor import Tensor
+
+
+class _Sequences(NamedTuple):
+    """A checked input: (time, batch, width), or packed rows (rows, width) with their ``sizes``."""
+
+    values: Tensor
+    sizes: list[int] | None
+    batched: bool
+    packed: PackedSequence | None
+
+    @property
+    def batch(self) -> int:
+        """How many sequences there are."""
+        return self.values.shape[1] if self.sizes is None else self.sizes[0]
+
+    def ordered(self, state: Tensor) -> Tensor:
+        """A state (layers, batch, width) in the order that the sequences are packed in."""
+        order = None if self.packed is None else self.packed.sorted_indices
+        return state if order is None else state.index_select(1, order)
+
+    def restored(self, state: Tensor) -> Tensor:
+        """A state in the order that the user gave the sequences in."""
+        order = None if self.packed is None else self.packed.unsorted_indices
+        return state if order is None else state.index_select(1, order)
 
 
 class RNNBase(Module):
@@ -91,8 +117,13 @@ class RNNBase(Module):
         first, second = (getattr(self, self._names[0][i]) for i in (0, 1))
         return first.shape[1], second.shape[1], second.shape[0] // self._gates
 
-    def _checked(self, input: Any) -> tuple[Tensor, bool]:
-        """The input with a batch axis and time first, and whether the batch axis was there."""
+    def _checked(self, input: Any) -> _Sequences:
+        """The input with a batch axis and time first, or packed."""
+        packed = input if isinstance(input, PackedSequence) else None
+        if packed is not None:
+            input = packed.data
+            if input.ndim != 2:
+                raise RuntimeError(f"input must have 2 dimensions, got {input.ndim}")
         if not isinstance(input, Tensor):
             raise TypeError(
                 f"{self._get_name()}(): argument 'input' must be Tensor, not {type(input).__name__}"
@@ -113,6 +144,8 @@ class RNNBase(Module):
                 "input.size(-1) must be equal to input_size. Expected "
                 f"{size}, got {input.shape[-1]}"
             )
+        if packed is not None:
+            return _Sequences(input, packed.batch_sizes.tolist(), True, packed)
         batched = input.ndim == 3
         if not batched:
             input = input.unsqueeze(1)
@@ -120,25 +153,26 @@ class RNNBase(Module):
             input = input.transpose(0, 1)
         if input.shape[0] == 0:
             raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
-        return input, batched
+        return _Sequences(input, None, batched, None)
 
-    def _state(self, given: Any, input: Tensor, batched: bool, width: int, word: str) -> Tensor:
+    def _state(self, given: Any, taken: _Sequences, width: int, word: str) -> Tensor:
         """The first state, with a batch axis; zeros if none is given."""
-        shape = (len(self._names), input.shape[1], width)
+        shape = (len(self._names), taken.batch, width)
         if given is None:
-            return zeros(shape, dtype=input.dtype)
-        if given.ndim != (3 if batched else 2):
-            kind, rank = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
+            return zeros(shape, dtype=taken.values.dtype)
+        if given.ndim != (3 if taken.batched else 2):
+            kind, rank = ("batched 3-D", 3) if taken.batched else ("unbatched 2-D", 2)
             raise RuntimeError(
                 f"For {kind} input, hx should also be {rank}-D but got {given.ndim}-D tensor"
             )
-        given = given if batched else given.unsqueeze(1)
+        given = given if taken.batched else given.unsqueeze(1)
         if tuple(given.shape) != shape:
             raise RuntimeError(f"Expected {word} size {shape}, got {list(given.shape)}")
-        return given
+        return taken.ordered(given)
 
-    def _run(self, input: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, list[Any]]:
-        """All layers over (time, batch, width); the last states of every layer and direction."""
+    def _run(self, taken: _Sequences, states: tuple[Tensor, ...]) -> tuple[Tensor, list[Any]]:
+        """All layers over time; the last states of every layer and direction."""
+        input, sizes = taken.values, taken.sizes
         last: list[Any] = []
         directions = 2 if self.bidirectional else 1
         for first in range(0, len(self._names), directions):
@@ -147,31 +181,39 @@ class RNNBase(Module):
             outputs = []
             for position in range(first, first + directions):
                 table = {name.split("_l")[0]: name for name in self._names[position]}
-                taken = {name: getattr(self, full) for name, full in table.items()}
-                driven = F.linear(input, taken["weight_ih"], taken.get("bias_ih"))
-                weights = (taken["weight_hh"], taken.get("bias_hh"), taken.get("weight_hr"))
-                start = tuple(s[position] for s in states)
-                state, output = along_time(
-                    self._cell(), start if len(start) > 1 else start[0], driven, weights,
-                    position > first,
-                )  # fmt: skip
+                own = {name: getattr(self, full) for name, full in table.items()}
+                driven = F.linear(input, own["weight_ih"], own.get("bias_ih"))
+                weights = (own["weight_hh"], own.get("bias_hh"), own.get("weight_hr"))
+                start: Any = tuple(s[position] for s in states)
+                start = start if len(start) > 1 else start[0]
+                call = (self._cell(), start, driven, weights, position > first)
+                if sizes is None:
+                    state, output = along_time(*call)
+                else:
+                    state, output = along_packed_time(*call, sizes)
                 outputs.append(output)
                 last.append(state)
             input = outputs[0] if directions == 1 else cat(outputs, -1)
         return input, last
 
-    def _finished(self, output: Tensor, batched: bool, *states: Tensor) -> tuple[Tensor, ...]:
-        """Results with the axes of the input."""
-        if not batched:
+    def _finished(self, output: Tensor, taken: _Sequences, *states: Tensor) -> tuple[Any, ...]:
+        """Results with the axes and the order of the input."""
+        packed = taken.packed
+        if packed is not None:
+            return packed._replace(data=output), *(taken.restored(s) for s in states)
+        if not taken.batched:
             return output.squeeze(1), *(s.squeeze(1) for s in states)
         return (output.transpose(0, 1) if self.batch_first else output), *states
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
-        """Return the last layer's hidden states at every time, and all layers' at the last one."""
-        input, batched = self._checked(input)
-        start = self._state(hx, input, batched, self._sizes()[1], "hidden")
-        output, last = self._run(input, (start,))
-        return self._finished(output, batched, stack(last))
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Return the last layer's hidden states at every time, and all layers' at the last one.
+
+        A PackedSequence gives a PackedSequence.
+        """
+        taken = self._checked(input)
+        start = self._state(hx, taken, self._sizes()[1], "hidden")
+        output, last = self._run(taken, (start,))
+        return self._finished(output, taken, stack(last))
 
     def extra_repr(self) -> str:
         """Return the settings that differ from the defaults."""
@@ -220,26 +262,26 @@ class LSTM(RNNBase):
     def _cell(self) -> Step:
         return lstm_step
 
-    def forward(self, input: Tensor, hx: Any = None) -> Any:
+    def forward(self, input: Any, hx: Any = None) -> Any:
         """Return hidden states at every time, and the pair of states at the last one."""
-        input, batched = self._checked(input)
+        taken = self._checked(input)
         _, hidden, cell = self._sizes()
         given: Any = (None, None) if hx is None else hx
         if len(given) != 2:
             raise RuntimeError("lstm expects two hidden states")
-        if hx is not None and any(s.ndim != (3 if batched else 2) for s in given):
-            kind, rank = ("batched 3-D", 3) if batched else ("unbatched 2-D", 2)
+        if hx is not None and any(s.ndim != (3 if taken.batched else 2) for s in given):
+            kind, rank = ("batched 3-D", 3) if taken.batched else ("unbatched 2-D", 2)
             raise RuntimeError(
                 f"For {kind} input, hx and cx should also be {rank}-D but got "
                 f"({given[0].ndim}-D, {given[1].ndim}-D) tensors"
             )
         start = (
-            self._state(given[0], input, batched, hidden, "hidden[0]"),
-            self._state(given[1], input, batched, cell, "hidden[1]"),
+            self._state(given[0], taken, hidden, "hidden[0]"),
+            self._state(given[1], taken, cell, "hidden[1]"),
         )
-        output, last = self._run(input, start)
+        output, last = self._run(taken, start)
         h, c = (stack([state[i] for state in last]) for i in (0, 1))
-        output, h, c = self._finished(output, batched, h, c)
+        output, h, c = self._finished(output, taken, h, c)
         return output, (h, c)
 
 

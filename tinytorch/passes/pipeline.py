@@ -25,6 +25,7 @@ from tinytorch.passes.graph.precision import widen_sums
 from tinytorch.passes.graph.reductions import split_reductions
 from tinytorch.passes.graph.simplify import simplify
 from tinytorch.passes.kernel.fuse import Fused, fuse
+from tinytorch.passes.kernel.rename import Merged
 from tinytorch.passes.program.donate import donate
 from tinytorch.passes.program.memory import plan_memory
 from tinytorch.passes.program.order import ordered
@@ -60,9 +61,11 @@ def lower_for_any_size(
     )
     batches = manager.run("order", lambda unit: _order(graph, unit), steps)
 
+    merged: Merged = {}
+
     def plan(sizes: Mapping[str, int]) -> Program:
         return manager.run(
-            "plan_memory", lambda unit: plan_memory(graph, unit, target, sizes), batches
+            "plan_memory", lambda unit: plan_memory(graph, unit, target, sizes, merged), batches
         )
 
     return plan

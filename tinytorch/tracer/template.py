@@ -17,7 +17,7 @@ import numpy as np
 
 from tinytorch import compiler
 from tinytorch.ir.extent import Extent
-from tinytorch.passes.graph.sizes import known, with_sizes
+from tinytorch.passes.graph.sizes import known, signature_with_sizes, with_sizes
 from tinytorch.tracer.binding import Binding
 from tinytorch.tracer.fingerprint import Fingerprint
 from tinytorch.tracer.specialize import Result, Traced
@@ -124,7 +124,9 @@ def _alike(mine: Tensor, leaf: Tensor, found: dict[str, int]) -> bool:
 
 def _at(traced: Traced, values: dict[str, int]) -> Traced:
     """A trace with symbolic sizes at given ones."""
-    graph, node_of = with_sizes(traced.graph, values)
+    flows = any(r.kind == "output" and r.requires_grad and not r.freed for r in traced.results)
+    put = with_sizes if flows else signature_with_sizes  # a backward from outside needs all of it
+    graph, node_of = put(traced.graph, values)
     new_of: dict[int, Tensor] = {}
 
     def tensor(x: Any) -> Any:

@@ -36,14 +36,15 @@ _SIZE = re.compile(r"\{=([^}]*)\}")
 
 
 def with_sizes(graph: Graph, sizes: Mapping[str, int]) -> tuple[Graph, dict[Node, Node]]:
-    """Return a frozen copy of a graph at given sizes, and which node became which."""
+    """Return a frozen copy of the live part of a graph at given sizes, and what became what."""
     new = Graph(graph.name)
     new.default_dtype = graph.default_dtype
     found: dict[Node, Node] = {}
     for node in graph.inputs:
         found[node] = new.add_input(known(node.type, sizes), graph.names.get(node, ""))
+    live = graph.live()
     for node in graph:
-        if node in found:
+        if node in found or node not in live:
             continue
         attrs = {key: known(value, sizes) for key, value in node.attrs.items()}
         found[node] = new.add(node.op, [found[n] for n in node.inputs], **attrs)
@@ -53,6 +54,20 @@ def with_sizes(graph: Graph, sizes: Mapping[str, int]) -> tuple[Graph, dict[Node
     new.outputs = [found[n] for n in graph.outputs]
     new.updates = {found[s]: found[v] for s, v in graph.updates.items()}
     new.template = (graph, dict(sizes))
+    return new.freeze(), found
+
+
+def signature_with_sizes(
+    graph: Graph, sizes: Mapping[str, int]
+) -> tuple[Graph, dict[Node, Node]]:
+    """Inputs, outputs and updates of a graph at given sizes, without what lies between them."""
+    new = Graph(graph.name)
+    found = {n: new.add_input(known(n.type, sizes), graph.names.get(n, "")) for n in graph.inputs}
+    for node in (*graph.outputs, *graph.updates.values()):
+        if node not in found:
+            found[node] = Node(node.op, (), {}, known(node.type, sizes))
+    new.outputs = [found[n] for n in graph.outputs]
+    new.updates = {found[s]: found[v] for s, v in graph.updates.items()}
     return new.freeze(), found
 
 

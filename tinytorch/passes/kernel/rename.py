@@ -5,14 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from tinytorch.ir.kernel import Buffer, Kernel, Load, Store
 
 _READ, _WRITTEN = ("in",), ("out", "inout")
 
 
-def merge_buffers(kernel: Kernel, slots: Mapping[str, int]) -> tuple[Kernel, list[str]]:
+Merged: TypeAlias = dict[Any, Kernel]
+"""Kernels by what they were and which buffers became one."""
+
+
+def merge_buffers(
+    kernel: Kernel, slots: Mapping[str, int], merged: Merged
+) -> tuple[Kernel, list[str]]:
     """Give buffers in one slot one name; return the kernel and its parameters' names.
 
     Kernels promise their compiler that parameters do not overlap, so one memory must come in once.
@@ -25,6 +31,13 @@ def merge_buffers(kernel: Kernel, slots: Mapping[str, int]) -> tuple[Kernel, lis
             renamed[buffer.name] = owner
     if not renamed:
         return kernel, [b.name for b in kernel.parameters]
+    key = (kernel.name, tuple(renamed.items()))
+    if key not in merged:
+        merged[key] = _merged(kernel, renamed)
+    return merged[key], [b.name for b in merged[key].parameters]
+
+
+def _merged(kernel: Kernel, renamed: dict[str, str]) -> Kernel:
     written = {b.name for b in kernel.buffers if b.role in _WRITTEN}
     in_place = {owner for name, owner in renamed.items() if name in written}
     buffers: list[Buffer] = []
@@ -34,12 +47,11 @@ def merge_buffers(kernel: Kernel, slots: Mapping[str, int]) -> tuple[Kernel, lis
             buffers.append(replace(buffer, role=role))
     order = sorted(buffers, key=lambda b: _ROLES.index(b.role))
     tag = hashlib.sha256(repr(sorted(renamed.items())).encode()).hexdigest()[:4]
-    merged = replace(
+    return replace(
         kernel, name=f"{kernel.name}_{tag}", buffers=tuple(order),
         body=tuple(_renamed(s, renamed) for s in kernel.body),
         finish=tuple(_renamed(s, renamed) for s in kernel.finish),
     )  # fmt: skip
-    return merged, [b.name for b in merged.parameters]
 
 
 _ROLES = ("in", "sizes", "inout", "out", "partial", "status", "scratch")

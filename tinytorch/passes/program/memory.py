@@ -16,7 +16,7 @@ from tinytorch.passes.graph.sizes import known
 from tinytorch.passes.kernel.access import storage_of
 from tinytorch.passes.kernel.evaluate import Element
 from tinytorch.passes.kernel.lower import Lowered
-from tinytorch.passes.kernel.rename import merge_buffers
+from tinytorch.passes.kernel.rename import Merged, merge_buffers
 from tinytorch.passes.kernel.schedule import chunk_of
 from tinytorch.passes.program.steps import PlannedStep
 
@@ -63,12 +63,13 @@ class _Arena:
 class _Planner:
     def __init__(
         self, graph: Graph, batches: list[list[PlannedStep]], target: Target,
-        sizes: Mapping[str, int],
+        sizes: Mapping[str, int], merged: Merged,
     ) -> None:  # fmt: skip
         self.graph = graph
         self.batches = batches
         self.target = target
         self.sizes = sizes
+        self.merged = merged
         self.slots: list[Slot] = []
         self.slot_of: dict[Node, int] = {}
         self.arena = _Arena()
@@ -238,7 +239,7 @@ class _Planner:
             slot_by_name[buffer.name] = self._slot(buffer, node, partials, lowered)
         if kernel.checks:
             kernel = self._number_messages(kernel, lowered.messages)
-        kernel, names = merge_buffers(kernel, slot_by_name)
+        kernel, names = merge_buffers(kernel, slot_by_name, self.merged)
         return kernel, tuple(slot_by_name[name] for name in names)
 
     def _slot(
@@ -309,7 +310,10 @@ def replace_codes(kernel: Kernel, offset: int) -> Kernel:
 
 def plan_memory(
     graph: Graph, batches: list[list[PlannedStep]], target: Target,
-    sizes: Mapping[str, int] | None = None,
+    sizes: Mapping[str, int] | None = None, merged: Merged | None = None,
 ) -> Program:  # fmt: skip
-    """Return the program for steps in order; ``sizes`` are the values of symbolic Dims, by name."""
-    return _Planner(graph, batches, target, sizes or {}).run()
+    """Return the program for steps in order; ``sizes`` are the values of symbolic Dims, by name.
+
+    ``merged`` keeps rewritten kernels from one plan of the same steps to the next.
+    """
+    return _Planner(graph, batches, target, sizes or {}, {} if merged is None else merged).run()

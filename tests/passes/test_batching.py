@@ -10,10 +10,10 @@ import pytest
 from samples import STRUCTURE, Sample, samples_of
 
 from tinytorch.ir import ops
-from tinytorch.ir.graph import Graph
+from tinytorch.ir.graph import Graph, Proxy
 from tinytorch.ir.interpret import interpret
 from tinytorch.ir.op import Op
-from tinytorch.ir.types import TensorType, float64, int64
+from tinytorch.ir.types import TensorType, float64, from_numpy_dtype, int64
 from tinytorch.ir.verify import verify
 from tinytorch.passes.graph.batching import batch, rule_of
 
@@ -139,3 +139,74 @@ def test_calls_are_batched_inside() -> None:
     values = [np.arange(6.0).reshape(3, 2), np.array([1.0, 2.0])]
     found, _ = interpret(verify(batched), values)
     np.testing.assert_array_equal(found[0], values[0] * values[1])
+
+
+# --------------------------------------------------------------- control flow
+
+control = pytest.mark.skipif("while" not in ops.TABLE, reason="no control flow in the table")
+F = TensorType(float64, (2,))
+
+
+def check_structure(name: str, operands: list[np.ndarray], attrs: Any, count: int) -> None:
+    """Every batch of an op with graphs is a loop of it."""
+    graph = Graph(name)
+    inputs = [
+        graph.add_input(TensorType(from_numpy_dtype(a.dtype), a.shape), f"x{i}")
+        for i, a in enumerate(operands)
+    ]
+    node = graph.add(ops.TABLE[name], inputs, **attrs)
+    graph.outputs = [graph.add(ops.get, [node], index=i) for i in range(count)]
+    graph.freeze()
+    rng = np.random.default_rng(3)
+    for which in subsets(len(operands)):
+        values = [
+            np.stack([a * rng.uniform(0.5, 2) if a.dtype == float else a ^ (i == 1)
+                      for i in range(SIZE)]) if f else a
+            for a, f in zip(operands, which)
+        ]  # fmt: skip
+        batched, flags = batch(graph, which, SIZE)
+        got, _ = interpret(verify(batched), values)
+        for i in range(SIZE):
+            want, _ = interpret(graph, [v[i] if f else v for v, f in zip(values, which)])
+            for j in range(count):
+                found = got[j][i] if flags[j] else got[j]
+                np.testing.assert_allclose(found, want[j], rtol=1e-12, err_msg=str(which))
+
+
+def graph_of(name: str, kinds: list[TensorType], outputs: Any) -> Graph:
+    graph = Graph(name)
+    graph.default_dtype = float64
+    xs = [Proxy(graph, graph.add_input(k, f"x{i}")) for i, k in enumerate(kinds)]
+    graph.outputs = [y.node for y in outputs(*xs)]
+    return graph.freeze()
+
+
+@control
+def test_cond_is_batched() -> None:
+    true = graph_of("true", [F, F], lambda a, b: [a * b, b])
+    false = graph_of("false", [F, F], lambda a, b: [a + b, a])
+    operands = [np.array(True), np.array([1.0, 2.0]), np.array([3.0, 4.0])]
+    check_structure("cond", operands, {"true": true, "false": false}, 2)
+
+
+@control
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scan_is_batched(reverse: bool) -> None:
+    body = graph_of("body", [F, F, F, F], lambda h, k, x, w: [h * w + x, k, h * x, w * w])
+    operands = [np.array([1.0, 2.0]), np.array([5.0, 6.0]), np.arange(8.0).reshape(4, 2),
+                np.array([0.5, 2.0])]  # fmt: skip
+    attrs = {"body": body, "carries": 2, "slices": 1, "length": 4, "reverse": reverse}
+    check_structure("scan", operands, attrs, 4)
+
+
+@control
+def test_while_is_batched() -> None:
+    def small(x: Any, n: Any, w: Any) -> Any:
+        return [ops.reshape(ops.sum_(x, axes=(0,)), shape=()) < 100.0]
+
+    number = TensorType(float64, ())
+    condition = graph_of("condition", [F, number, F], small)
+    body = graph_of("body", [F, number, F], lambda x, n, w: [x * w + 1, n + 1])
+    operands = [np.array([1.0, 2.0]), np.array(0.0), np.array([1.5, 2.0])]
+    attrs = {"condition": condition, "body": body, "carries": 2}
+    check_structure("while", operands, attrs, 2)

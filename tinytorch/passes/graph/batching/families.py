@@ -1,143 +1,14 @@
-"""Batching: a graph of one example as a graph of many, the engine of ``vmap``.
-
-``batch`` copies a graph, with a leading axis on the inputs that differ from example to example and
-on every value that depends on them. There is one rule a family of ops (see ``op.py``), and one an
-op where members of a family differ; values shared by all examples are computed once.
-
-The idea, and that of keeping the axis in front, are those of JAX (Bradbury et al., 2018).
-"""
+"""The batching rules of ops that compute: one a family, one an op where members differ."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 from tinytorch.ir import ops
-from tinytorch.ir.graph import Graph, Node, Proxy
+from tinytorch.ir.graph import Proxy
 from tinytorch.ir.op import Op
-
-
-class Value(NamedTuple):
-    """A value of the new graph, and whether it has the batch axis."""
-
-    handle: Proxy
-    batched: bool
-
-
-class Batch(NamedTuple):
-    """What rules need to know: the graph to add to and how large the batch is."""
-
-    graph: Graph
-    size: Any
-    randomness: str
-    draws: int
-
-    def apply(self, op: Op, operands: Sequence[Proxy], **attrs: Any) -> Proxy:
-        """Add a node for an op whose operands match."""
-        return Proxy(self.graph, self.graph.add(op, [x.node for x in operands], **attrs))
-
-    def lead(self, x: Value) -> Proxy:
-        """The value with the batch axis in front, repeated if all examples share it."""
-        if x.batched:
-            return x.handle
-        shape = (self.size, *x.handle.type.shape)
-        return self.apply(ops.broadcast_to, [x.handle], shape=shape)
-
-    def front(self, x: Proxy, axis: int) -> Proxy:
-        """The value with an axis moved to the front."""
-        rest = [i for i in range(x.type.ndim) if i != axis]
-        return self.apply(ops.permute, [x], order=(axis, *rest)) if axis else x
-
-    def inner(self, graph: Graph, flags: Sequence[bool], force: Sequence[bool] | None) -> Any:
-        """Batch a sub-graph in the same way."""
-        return batch(graph, flags, self.size, self.randomness, self.draws, force)
-
-
-Rule: TypeAlias = Callable[[Batch, Op, Sequence[Value], Any], Any]
-"""From operands, at least one with the batch axis, to the result with it.
-
-Ops with several results give a list of Values.
-"""
-FAMILIES: dict[str, Rule] = {}
-RULES: dict[str, Rule] = {}
-
-
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Enter a rule for some ops."""
-
-    def enter(function: Rule) -> Rule:
-        for name in names:
-            RULES[name] = function
-        return function
-
-    return enter
-
-
-def rule_of(op: Op) -> Rule:
-    """The rule of an op; raise NotImplementedError, naming it, if there is none."""
-    found = RULES.get(op.name) or FAMILIES.get(op.family)
-    if found is None:
-        raise NotImplementedError(
-            f"vmap: op {op.name!r} of family {op.family!r} has no batching rule; write a loop over "
-            "the examples and stack the results instead"
-        )
-    return found
-
-
-def batch(
-    graph: Graph, flags: Sequence[bool], size: Any, randomness: str = "error", draws: int = 0,
-    force: Sequence[bool] | None = None,
-) -> tuple[Graph, list[bool]]:  # fmt: skip
-    """Return a frozen graph of ``size`` examples, and which of its outputs have the batch axis.
-
-    ``flags[i]`` says whether input i has the axis, in front; ``force[j]`` that output j must.
-    ``randomness`` is vmap's: an ``error`` (RuntimeError), the ``same`` numbers for all examples, or
-    ``different`` ones, those of a loop that makes ``draws`` draws an example.
-    """
-    new = Graph(f"{graph.name}_batched")
-    new.default_dtype = graph.default_dtype
-    batching = Batch(new, size, randomness, draws)
-    known: dict[Node, Any] = {}
-    for node, flag in zip(graph.inputs, flags, strict=True):
-        kind = node.type
-        if flag:
-            kind = type(kind)(kind.dtype, (size, *kind.shape))
-        known[node] = Value(Proxy(new, new.add_input(kind, graph.names.get(node, ""))), flag)
-    live = graph.live()
-    for node in graph:
-        if node in live and node not in known:
-            origins = graph.origins.get(node, ())
-            new.origin = origins[0] if origins else None
-            known[node] = _batched(batching, node, [known[n] for n in node.inputs])
-    new.origin = None
-    outputs: list[Value] = [known[n] for n in graph.outputs]
-    if force is not None:
-        outputs = [
-            Value(batching.lead(x), True) if forced else x
-            for x, forced in zip(outputs, force, strict=True)
-        ]
-    new.outputs = [x.handle.node for x in outputs]
-    return new.freeze(), [x.batched for x in outputs]
-
-
-def _batched(b: Batch, node: Node, operands: list[Any]) -> Any:
-    """The value of a node, or the values of its items."""
-    op, attrs = node.op, node.attrs
-    if op is ops.get:
-        return operands[0][attrs["index"]]
-    if op is ops.tuple_:
-        return operands
-    if op is ops.random_bits:
-        return _random(b, operands, attrs)
-    if any(x.batched for x in operands):
-        found = rule_of(op)(b, op, operands, attrs)
-        return found if isinstance(found, list) else Value(found, True)
-    plain = b.apply(op, [x.handle for x in operands], **attrs)
-    if op.family != "structure":
-        return Value(plain, False)
-    items = range(len(node.type.items))
-    return [Value(b.apply(ops.get, [plain], index=i), False) for i in items]
-
+from tinytorch.passes.graph.batching.core import FAMILIES, RULES, Batch, Value, rule
 
 # ------------------------------------------------------------------- families
 
@@ -164,7 +35,8 @@ FAMILIES["ordering"] = _along_axis
 
 for _name in ("gather", "scatter_add", "scatter_max", "scatter_min", "scatter_prod", "cat"):
     RULES[_name] = _along_axis
-RULES["flip"] = _along_axes
+for _name in ("flip", "window"):
+    RULES[_name] = _along_axes
 RULES["barrier"] = _elementwise
 
 # ------------------------------------------------------------------- movement
@@ -216,6 +88,12 @@ def _strided(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
     along = (1, *(0 for _ in attrs["shape"]))
     steps = (along, *((0, *row) for row in attrs["steps"]))
     return b.apply(op, [xs[0].handle], shape=shape, offsets=(0, *attrs["offsets"]), steps=steps)
+
+
+@rule("unwindow")
+def _unwindow(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
+    shape = (b.size, *attrs["shape"])
+    return _along_axes(b, op, xs, {**attrs, "shape": shape})
 
 
 # ---------------------------------------------------------------- contraction
@@ -288,7 +166,8 @@ def _put_add(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
 # --------------------------------------------------------------------- random
 
 
-def _random(b: Batch, xs: Sequence[Value], attrs: Any) -> Value:
+@rule("random_bits")
+def _random(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Value:
     """Draws of all examples: example e's counters follow those of e - 1 by ``draws``."""
     if b.randomness == "error":
         raise RuntimeError(
@@ -310,24 +189,3 @@ def _random(b: Batch, xs: Sequence[Value], attrs: Any) -> Value:
     )
     own = b.apply(ops.slice_, [drawn], starts=(0, 0), stops=(b.size, count), steps=(1, 1))
     return Value(b.apply(ops.reshape, [own], shape=(b.size, *shape)), True)
-
-
-# ------------------------------------------------------------------ structure
-
-
-def _items(b: Batch, node: Proxy, flags: Sequence[bool]) -> list[Value]:
-    return [Value(b.apply(ops.get, [node], index=i), flag) for i, flag in enumerate(flags)]
-
-
-@rule("call")
-def _call(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> list[Value]:
-    graph, flags = b.inner(attrs["graph"], [x.batched for x in xs], None)
-    return _items(b, b.apply(op, [x.handle for x in xs], graph=graph), flags)
-
-
-@rule("custom")
-def _custom(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> list[Value]:
-    backward: Graph = attrs["backward"]
-    graph, _ = b.inner(backward, [True] * len(backward.inputs), [True] * len(backward.outputs))
-    linked = b.apply(op, [b.lead(x) for x in xs], **{**attrs, "backward": graph})
-    return _items(b, linked, [True] * attrs["results"])

@@ -39,6 +39,12 @@ def _moments(wide: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tenso
     return mean, centred, (centred * centred).mean(axes, keepdim=True)
 
 
+def _unbiased(centred: Tensor, axes: tuple[int, ...], count: Any) -> Tensor:
+    """Variance for running statistics, which divides by one less than the count."""
+    fixed = centred.detach()
+    return (fixed * fixed).sum(axes, keepdim=True) / (count - 1)
+
+
 def _scaled(values: Tensor, scale: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
     out = values * (scale if weight is None else scale * weight)
     return out if bias is None else out + bias
@@ -90,8 +96,7 @@ def batch_norm(
     if training:
         mean, centred, variance = _moments(wide, axes)
         _update(running_mean, mean, momentum)
-        unbiased = variance * (count / (count - 1)) if count > 1 else variance
-        _update(running_var, unbiased, momentum)
+        _update(running_var, _unbiased(centred, axes, count), momentum)
     else:
         centred = wide - _along_channels(running_mean, input.ndim)
         variance = _along_channels(running_var, input.ndim)
@@ -146,7 +151,7 @@ def instance_norm(
         _check_length(name, value, channels)
     mean, centred, variance = _moments(_wide(input), axes)
     _update(running_mean, mean.mean(0), momentum)
-    _update(running_var, variance.mean(0) * (count / (count - 1)), momentum)
+    _update(running_var, _unbiased(centred, axes, count).mean(0), momentum)
     scale, shift = _along_channels(weight, input.ndim), _along_channels(bias, input.ndim)
     return _scaled(centred, elementwise.rsqrt(variance + eps), scale, shift).to(input.dtype)
 

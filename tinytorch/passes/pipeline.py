@@ -5,7 +5,7 @@ phase              pass                    does
 =================  ======================  ==================================================
 graph              simplify                calls expanded, constants folded, algebra
                    widen_sums              sums of halves in float32
-                   split_reductions        each reduction over axes that lie together
+                   split_reductions        each reduction, of windows too, over axes together
 kernel             fuse                    which nodes share a kernel
                    plan_steps              groups to loop nests, products to library calls
 program            order                   donation of state memory, then a sequence of steps

@@ -8,7 +8,8 @@ from tinytorch.nn.functional.distance import norm
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer import functions as tensor_functions
 from tinytorch.tracer.factories import arange
-from tinytorch.tracer.functions import amax, gathering, index_select, matmul, where
+from tinytorch.tracer.functions import index_select, matmul, where
+from tinytorch.tracer.functions.gathering import one_hot
 from tinytorch.tracer.functions.windows import taken
 from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.shapes import check_tensor
@@ -124,21 +125,6 @@ def _with_gradient_times(x: Tensor, factor: Tensor) -> Tensor:
     """The value of x with its gradient scaled."""
     scaled = x * factor
     return x.detach() + (scaled - scaled.detach())
-
-
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """1 at each class index, else 0, as int64 with a new last axis.
-
-    ``num_classes`` -1 takes one more than the largest index, which needs its value.
-    """
-    check_tensor(tensor, "one_hot")
-    if num_classes == -1:
-        if tensor.numel() == 0:
-            raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        num_classes = int(amax(tensor).item()) + 1
-    if num_classes < 1:
-        raise RuntimeError("num_classes should be positive")
-    return gathering.one_hot(tensor, int(num_classes))
 
 
 __all__ = ["bilinear", "embedding", "linear", "one_hot"]

@@ -33,10 +33,18 @@ def _check_floating(input: Tensor, function: str) -> None:
 
 
 def _moments(wide: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, centred values and biased variance; the axes stay."""
+    """Mean, centred values and biased variance; the axes stay.
+
+    What rounding leaves of the mean in the centred values is taken out of them as well: their sum
+    is taken where the sum of their squares is, so it costs no pass over the values. It is 0 in
+    exact arithmetic and has no derivative. Source: Chan, Golub and LeVeque, "Algorithms for
+    Computing the Sample Variance", 1983.
+    """
     mean = wide.mean(axes, keepdim=True)
     centred = wide - mean
-    return mean, centred, (centred * centred).mean(axes, keepdim=True)
+    variance = (centred * centred).mean(axes, keepdim=True)
+    slip = centred.detach().mean(axes, keepdim=True)
+    return mean + slip, centred - slip, variance
 
 
 def _unbiased(centred: Tensor, axes: tuple[int, ...], count: Any) -> Tensor:

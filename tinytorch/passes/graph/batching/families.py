@@ -82,16 +82,6 @@ def _update_slice(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
     )
 
 
-RULES["window"] = _along_axes
-
-
-@rule("unwindow")
-def _unwindow(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
-    axes = tuple(a + 1 for a in attrs["axes"])
-    shape = (b.size, *attrs["shape"])
-    return b.apply(op, [xs[0].handle], **{**attrs, "axes": axes, "shape": shape})
-
-
 @rule("strided")
 def _strided(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
     shape = (b.size, *attrs["shape"])

@@ -416,5 +416,5 @@ def samples_of(name: str) -> list[Sample]:
     return []
 
 
-STRUCTURE = ("input", "tuple", "get", "call", "custom")
+STRUCTURE = ("input", "tuple", "get", "call", "custom", "cond", "scan", "while")
 """Ops without samples of their own: graphs are made of them, and tests of graphs cover them."""

@@ -176,8 +176,12 @@ class Graph:
     @property
     def roots(self) -> list[Node]:
         """Outputs, updated values and nodes with an effect: what must be computed."""
-        effects = [n for n in self._nodes if n.op.effect]
-        return [*self.outputs, *self.updates.values(), *effects]
+        return [*self.outputs, *self.updates.values(), *self.effects]
+
+    @property
+    def effects(self) -> list[Node]:
+        """Nodes that can fail at run time, those whose sub-graphs can among them."""
+        return [n for n in self._nodes if n.op.effect or any(g.effects for g in sub_graphs(n))]
 
     def live(self) -> set[Node]:
         """Nodes that roots depend on, without recursion."""
@@ -237,12 +241,28 @@ class Graph:
         """Evaluate the outputs, with ``runner`` if one is set, else with each op's numpy rule."""
         if self.runner is not None:
             return self.runner(self, values)
-        wanted = [*self.outputs, *(n for n in self._nodes if n.op.effect)]
+        wanted = [*self.outputs, *self.effects]
         known = evaluate(self, dict(zip(self.inputs, values, strict=True)), wanted)
         return tuple(known[n] for n in self.outputs)
 
     def __repr__(self) -> str:
         return f"<Graph {self.name}: {len(self.inputs)} inputs, {len(self)} nodes>"
+
+
+def sub_graphs(node: Node) -> list[Graph]:
+    """The graphs that a node holds as attributes."""
+    if node.op.family != "structure":
+        return []
+    return [value for value in node.attrs.values() if isinstance(value, Graph)]
+
+
+def dependents(graph: Graph, sources: Iterable[Node]) -> set[Node]:
+    """Nodes that depend on a source, sources included."""
+    found = set(sources)
+    for node in graph:
+        if not found.isdisjoint(node.inputs):
+            found.add(node)
+    return found
 
 
 def needed(wanted: Iterable[Node], known: Container[Node]) -> list[Node]:

@@ -11,7 +11,7 @@ from tinytorch.ir.printer import format_graph
 
 _STAGES: dict[str, frozenset[str]] = {
     "traced": frozenset(),
-    "optimized": frozenset({"call", "custom", "tuple", "get", "detach"}),
+    "optimized": frozenset({"call", "custom", "tuple", "detach"}),
 }
 """Ops that must be gone at a stage."""
 

@@ -244,6 +244,7 @@ class _Finish:
             moved = self.graph.add(ops.add, [node, self.graph.add(ops.mul, [step, count])])
             source = next(n for n, t in trace.captures if t is trace.random_state)
             self.graph.updates[source] = moved
+            trace.set_random_state(trace.random_state, trace.tensor(moved))
         for node, tensor in trace.captures:
             value = trace.value_of_capture(tensor)
             if value is not node:

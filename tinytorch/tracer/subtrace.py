@@ -26,7 +26,7 @@ from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage
 from tinytorch.tracer.tape import TapeNode
 from tinytorch.tracer.tensor import TRACED, Tensor, apply_node
-from tinytorch.tracer.trace import Trace
+from tinytorch.tracer.trace import Trace, region
 from tinytorch.tracer.tree import flatten, unflatten
 
 
@@ -37,7 +37,8 @@ class Closed:
     ``graph`` takes the function's own inputs (``count`` of them), then ``captures``. Leaf i of the
     function's result is output ``results[i]``, or the Python value ``results[i][0]`` if that is a
     tuple. ``flows[j]`` says whether output j carries gradients. ``draws`` counts the random
-    numbers drawn from ``random_state``, which is then among the captures.
+    numbers drawn from ``random_state``, which is then among the captures; -1 says that control flow
+    inside draws as many as the data say.
     """
 
     graph: Graph
@@ -56,6 +57,11 @@ class Closed:
 
     def operands(self) -> list[Tensor]:
         """The captures as operands of one run; draws follow those made before it."""
+        if self.draws < 0:
+            raise TraceError(
+                f"{user_origin()}: {self.graph.name} draws random numbers inside control flow, "
+                "which a transform cannot follow; draw them before and pass them in"
+            )
         return [
             moved_state(t, 0) if t is self.random_state and self.draws else t
             for t in self.captures
@@ -82,16 +88,18 @@ class Closed:
 
 def close(
     function: Callable[..., Any], examples: Sequence[Tensor | TensorType], name: str,
-    structure: Any = None,
+    structure: Any = None, flows: Sequence[bool] | None = None,
 ) -> Closed:  # fmt: skip
     """Trace ``function`` on fresh tensors like the examples (tensors, or their types).
 
     With a ``structure`` (of a tuple of arguments, see ``tree``) it is called on that tree of them,
-    else on them one by one. A tensor carries gradients inside if its example requires them. Works
-    eagerly and inside a trace, nested to any depth. Raises TraceError for side effects.
+    else on them one by one. A tensor carries gradients inside if its example requires them, or as
+    ``flows`` says. Works eagerly and inside a trace, nested to any depth. Raises TraceError for
+    side effects.
     """
     trace = SubTrace(name, mode.trace)
-    inputs = [trace.give(x) for x in examples]
+    carry = [isinstance(x, Tensor) and x.requires_grad for x in examples]
+    inputs = [trace.give(x, f) for x, f in zip(examples, flows or carry, strict=True)]
     arguments = inputs if structure is None else unflatten(structure, inputs)
     previous, mode.trace = mode.trace, trace
     try:
@@ -143,13 +151,12 @@ class SubTrace(Trace):
         self._outside: dict[int, Node] = {}
         self._views: dict[int, Tensor] = {}  # made here, perhaps of tensors from outside
 
-    def give(self, example: Tensor | TensorType) -> Tensor:
+    def give(self, example: Tensor | TensorType, flows: bool) -> Tensor:
         """Add an input of the function's own; return the tensor that stands for it."""
         type = example._type if isinstance(example, Tensor) else example
         node = self.graph.add_input(type, f"x{len(self._given)}")
         out = self.tensor(node)
         out._type = type
-        flows = isinstance(example, Tensor) and example.requires_grad
         if flows:
             out._tape = TRACED
         self._given[id(out._storage)] = (node, flows)
@@ -173,8 +180,19 @@ class SubTrace(Trace):
         captures = tuple(tensor for _, tensor in self.captures)
         return Closed(
             self.graph.freeze(), count, captures, structure, tuple(results), tuple(flows),
-            self.random_offset, self.random_state,
+            self._draws(), self.random_state,
         )  # fmt: skip
+
+    def _draws(self) -> Any:
+        """How many random numbers were drawn; -1 if control flow decides."""
+        if self.random_state is None:
+            return 0
+        key = region(self.random_state)
+        return self.random_offset if self._values[key] is self._inputs.get(key) else -1
+
+    def forget_random_state(self) -> None:
+        """Leave the generator to the function, which takes and returns its state itself."""
+        self.random_state, self.random_offset = None, 0
 
     # ---------------------------------------------------------------- values
 

@@ -411,14 +411,16 @@ def _as_extension(array: np.ndarray) -> np.ndarray:
 # -------------------------------------------------------------------- eager
 
 
-def run_eager(op: Op, operands: Sequence[Any], attrs: Any) -> Any:
+def run_eager(
+    op: Op, operands: Sequence[Any], attrs: Any, flows: Sequence[bool] | None = None
+) -> Any:
     """Run an op with its numpy rule; link the result to its operands if a gradient is wanted."""
     for x in operands:
         if not isinstance(x, Tensor):
             refuse_number(x)
     inferred = op.infer(tuple(x._type for x in operands), attrs)
     if isinstance(inferred, TupleType):
-        return _run_structure(op, operands, attrs, inferred)
+        return _run_structure(op, operands, attrs, inferred, flows)
     result: np.ndarray = run_rule(op, [x.array for x in operands], attrs, inferred)
     if op.family == "movement" and op is not ops.broadcast_to:
         result = np.array(result, order="C")  # numpy may hand out a view; this is a value
@@ -436,7 +438,9 @@ def run_eager(op: Op, operands: Sequence[Any], attrs: Any) -> Any:
     return out
 
 
-def _run_structure(op: Op, operands: Sequence[Any], attrs: Any, inferred: TupleType) -> Any:
+def _run_structure(
+    op: Op, operands: Sequence[Any], attrs: Any, inferred: TupleType, flows: Sequence[bool] | None
+) -> Any:
     """Run an op with several results, each a tensor of its own; the tape keeps copies."""
     types: Any = inferred.items
     results = op.eager(*(x.array for x in operands), **attrs)
@@ -447,23 +451,28 @@ def _run_structure(op: Op, operands: Sequence[Any], attrs: Any, inferred: TupleT
     tape = _record(op, attrs, operands, arrays) if recording else None
     found = []
     for index, (array, item) in enumerate(zip(arrays, types, strict=True)):
-        flows = tape is not None and item.dtype.is_floating_point
-        out = Tensor.make(item, array.copy() if flows else array)
-        if tape is not None and flows:
+        carries = item.dtype.is_floating_point and (flows is None or flows[index])
+        out = Tensor.make(item, array.copy() if tape is not None else array)
+        if tape is not None and carries:
             out._tape = pick(tape, index, array)
         found.append(out)
     return tuple(found)
 
 
-def apply_node(op: Op, operands: Sequence[Any], attrs: Any) -> Any:
-    """Apply an op of a graph to tensors that match already; several results come as a tuple."""
+def apply_node(
+    op: Op, operands: Sequence[Any], attrs: Any, flows: Sequence[bool] | None = None
+) -> Any:
+    """Apply an op of a graph to tensors that match already.
+
+    Several results come as a tuple; ``flows`` says which of them carry gradients (else all may).
+    """
     if op is ops.get:
         return operands[0][attrs["index"]]
     if op is ops.tuple_:
         return tuple(operands)
     if mode.trace is not None:
-        return mode.trace.record(op, operands, attrs)
-    return run_eager(op, operands, attrs)
+        return mode.trace.record(op, operands, attrs, flows)
+    return run_eager(op, operands, attrs, flows)
 
 
 def leaf_value(x: Tensor) -> Saved:

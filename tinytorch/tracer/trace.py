@@ -58,8 +58,13 @@ class Trace(Differentiation):
 
     # ------------------------------------------------------------- recording
 
-    def record(self, op: Op, operands: Sequence[Any], attrs: Any) -> Any:
-        """Add a node for an op on tensors (and Numbers) and return a traced tensor."""
+    def record(
+        self, op: Op, operands: Sequence[Any], attrs: Any, flows: Sequence[bool] | None = None
+    ) -> Any:
+        """Add a node for an op on tensors (and Numbers) and return a traced tensor.
+
+        An op with several results gives a tuple; ``flows`` says which of them carry gradients.
+        """
         self.graph.origin = user_origin(self.phase)
         attrs = plain_attrs(attrs)
         tensors = [self.number_as_tensor(x) if type(x) is Number else x for x in operands]
@@ -68,7 +73,10 @@ class Trace(Differentiation):
         if isinstance(node.type, TupleType):
             count = range(len(node.type.items))
             items = [self.graph.add(ops.get, [node], index=i) for i in count]
-            return tuple(self._wrap(op, item, tensors, nodes) for item in items)
+            return tuple(
+                self._wrap(op, item, tensors if flows is None or flows[i] else [], nodes)
+                for i, item in enumerate(items)
+            )
         return self._wrap(op, node, tensors, nodes)
 
     def _added(self, op: Op, tensors: Sequence[Tensor], nodes: list[Node], attrs: Any) -> Node:
@@ -360,6 +368,11 @@ class Trace(Differentiation):
         bits = self.graph.add(ops.random_bits, [node], shape=shape, offset=self.random_offset)
         self.random_offset += count(shape)
         return self.tensor(bits)
+
+    def set_random_state(self, state: Tensor, value: Tensor) -> None:
+        """Go on drawing from a state that was computed: control flow that draws returns one."""
+        self._values[region(state)] = self.node_of(value)
+        self.random_state, self.random_offset = state, 0
 
     def reseed(self) -> None:
         """Refuse: the generator's state belongs to the outside of the trace."""

@@ -2,6 +2,7 @@
 
 from tinytorch.ir.op import TABLE
 from tinytorch.ir.ops.contraction import matmul
+from tinytorch.ir.ops.control import cond, scan_, scan_parts, while_
 from tinytorch.ir.ops.elementwise import (
     abs_,
     add,
@@ -100,15 +101,15 @@ from tinytorch.ir.ops.window import unwindow, window
 __all__ = [
     "TABLE", "abs_", "acos", "acosh", "add", "argmax", "argmin", "argsort", "asin", "asinh",
     "atan", "atan2", "atanh", "barrier", "bitwise_and", "bitwise_not", "bitwise_or",
-    "bitwise_xor", "broadcast_to", "call", "cast", "cat", "ceil", "copysign", "cos", "cosh",
-    "cumargmax", "cumargmin", "cumsum", "custom", "detach", "div", "eq", "erf", "erfc",
+    "bitwise_xor", "broadcast_to", "call", "cast", "cat", "ceil", "cond", "copysign", "cos",
+    "cosh", "cumargmax", "cumargmin", "cumsum", "custom", "detach", "div", "eq", "erf", "erfc",
     "erfinv", "exp", "exp2", "expm1", "extent", "flip", "floor", "floor_divide", "fmod", "full",
     "gather", "ge", "get", "gt", "hypot", "input_", "inverse", "iota", "isnan", "le", "log",
     "log10", "log1p", "log2", "logcumsumexp", "logical_not", "lt", "matmul", "max_", "maximum",
     "min_", "minimum", "mul", "ne", "neg", "overlaps", "pad", "permute", "pow_", "put_add",
     "random_bits", "recurrence", "relu", "remainder", "require_nonzero", "require_range",
-    "reshape", "round_", "rsqrt", "scatter_add", "scatter_max", "scatter_min", "scatter_prod",
-    "shift_left", "shift_right", "sigmoid", "sign", "sin", "sinh", "slice_", "sqrt", "strided",
-    "sub", "sum_", "take", "tan", "tanh", "trunc", "tuple_", "unwindow", "update_slice",
-    "update_strided", "where", "window",
+    "reshape", "round_", "rsqrt", "scan_", "scan_parts", "scatter_add", "scatter_max",
+    "scatter_min", "scatter_prod", "shift_left", "shift_right", "sigmoid", "sign", "sin",
+    "sinh", "slice_", "sqrt", "strided", "sub", "sum_", "take", "tan", "tanh", "trunc",
+    "tuple_", "unwindow", "update_slice", "update_strided", "where", "while_", "window",
 ]  # fmt: skip

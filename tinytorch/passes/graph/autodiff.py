@@ -13,23 +13,16 @@ from typing import Any, TypeAlias
 
 from tinytorch.errors import SizeError
 from tinytorch.ir import ops
-from tinytorch.ir.graph import Graph, Node, Proxy
-from tinytorch.ir.types import TensorType, TupleType
+from tinytorch.ir.graph import Graph, Node, Proxy, dependents
+from tinytorch.ir.types import TupleType
+from tinytorch.passes.graph import derivatives
+from tinytorch.passes.graph.derivatives import differentiable, zeros
 from tinytorch.passes.graph.rebuild import inline
 from tinytorch.passes.graph.sizes import with_sizes
 
 Visit: TypeAlias = Callable[[Node, Any], tuple[Any, Sequence[Any] | None]]
 """Given a node and its whole cotangent, says the cotangent to go on with, and the operands'
 cotangents where they are not those of the op's rule."""
-
-
-def _dependents(graph: Graph, sources: Sequence[Node]) -> set[Node]:
-    """Nodes that depend on a source, sources included."""
-    found = set(sources)
-    for node in graph:
-        if not found.isdisjoint(node.inputs):
-            found.add(node)
-    return found
 
 
 def vjp(
@@ -42,7 +35,7 @@ def vjp(
     depend on a node. Reverse-mode accumulation as in Griewank and Walther, Evaluating Derivatives
     (2008), chapter 3.
     """
-    relevant = _dependents(graph, wrt)
+    relevant = dependents(graph, wrt)
     gathered = _Cotangents(graph)
     for node, cotangent in zip(outputs, cotangents, strict=True):
         gathered.add(node, Proxy(graph, cotangent))
@@ -59,7 +52,8 @@ def vjp(
             g, pulled = visit(node, g)
             gathered.sums[node] = g
         if pulled is None:
-            pulled = _pull(graph, node, g)
+            wanted = [i for i, n in enumerate(node.inputs) if n in relevant]
+            pulled = _pull(graph, node, g, wanted)
         for source, cotangent in zip(node.inputs, pulled, strict=True):
             if cotangent is not None and source in relevant:
                 gathered.add(source, cotangent)
@@ -102,8 +96,8 @@ class _Cotangents:
         return self.sums.get(node)
 
 
-def _pull(graph: Graph, node: Node, g: Any) -> Sequence[Any]:
-    """Cotangents of a node's operands."""
+def _pull(graph: Graph, node: Node, g: Any, wanted: Sequence[int]) -> Sequence[Any]:
+    """Cotangents of a node's operands, of those by number in ``wanted`` at least."""
     name = node.op.name
     if name == "get":
         return ({node.attrs["index"]: g},)
@@ -113,15 +107,12 @@ def _pull(graph: Graph, node: Node, g: Any) -> Sequence[Any]:
         return _pull_call(graph, node, g)
     if name == "custom":
         return _pull_custom(graph, node, g)
+    if node.op.family == "structure":
+        return derivatives.pull(graph, node, g, wanted, vjp)
     if node.op.vjp is None or not node.type.dtype.is_floating_point:
         return [None] * len(node.inputs)
     xs = [Proxy(graph, n) for n in node.inputs]
     return node.op.vjp(g, Proxy(graph, node), *xs, **node.attrs)
-
-
-def differentiable(type: Any) -> bool:
-    """Whether a value of this type can carry a cotangent."""
-    return isinstance(type, TensorType) and type.dtype.is_floating_point
 
 
 def vjp_graph(sub: Graph, given: Sequence[int]) -> tuple[Graph, list[int]]:
@@ -167,7 +158,7 @@ def jvp(
     known: dict[Node, Any] = {
         p: Proxy(graph, t) for p, t in zip(primals, tangents, strict=True)
     }
-    relevant = _dependents(graph, primals)
+    relevant = dependents(graph, primals)
     needed = _ancestors(outputs, relevant)
     for node in [n for n in graph if n in needed]:
         if node not in known:
@@ -191,6 +182,8 @@ def _push(graph: Graph, node: Node, tangents: list[Any]) -> Any:
         return _push_call(graph, node, tangents)
     if name == "custom":
         return _push_custom(graph, node, tangents)
+    if node.op.family == "structure":
+        return derivatives.push(graph, node, tangents, jvp)
     if isinstance(node.type, TupleType) or node.op.jvp is None:
         return None
     if not node.type.dtype.is_floating_point:
@@ -239,7 +232,7 @@ def _flowing(node: Node) -> list[int]:
 
 def _pull_custom(graph: Graph, node: Node, g: dict[int, Proxy]) -> list[Any]:
     seeds = [
-        g[i].node if i in g else _zero(graph, node.type.items[i]) for i in _flowing(node)
+        g[i].node if i in g else zeros(graph, node.type.items[i]) for i in _flowing(node)
     ]
     found = _custom_backward(graph, node, seeds)
     result: list[Any] = [None] * len(node.inputs)
@@ -252,7 +245,7 @@ def _push_custom(graph: Graph, node: Node, tangents: list[Any]) -> dict[int, Pro
     """Tangents by the transpose of the backward, which is linear in the cotangents."""
     flowing = _flowing(node)
     seeds = [
-        graph.add_distinct(ops.detach, [_zero(graph, node.type.items[i])], label=0)
+        graph.add_distinct(ops.detach, [zeros(graph, node.type.items[i])], label=0)
         for i in flowing
     ]
     found = _custom_backward(graph, node, seeds)
@@ -264,7 +257,3 @@ def _push_custom(graph: Graph, node: Node, tangents: list[Any]) -> dict[int, Pro
     ]
     pulled = vjp(graph, [c for c, _ in pairs], [t for _, t in pairs], seeds)
     return {i: Proxy(graph, t) for i, t in zip(flowing, pulled, strict=True) if t is not None}
-
-
-def _zero(graph: Graph, type: TensorType) -> Node:
-    return graph.constant(0, type.shape, type.dtype)

@@ -11,6 +11,7 @@ from tinytorch.tracer.functions import (
     bits,
     choice,
     comparison,
+    control,
     elementwise,
     gathering,
     joining,
@@ -26,6 +27,7 @@ from tinytorch.tracer.functions import (
     viewing,
 )
 from tinytorch.tracer.functions.arranging import *
+from tinytorch.tracer.functions.control import *
 from tinytorch.tracer.functions.elementwise import *
 from tinytorch.tracer.functions.gathering import *
 from tinytorch.tracer.functions.joining import *

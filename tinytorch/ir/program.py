@@ -4,11 +4,14 @@
 
     program = slot*, step*, inputs, outputs, updates
     step    = Launch(kernel, row*) | Product(slots, sizes) | Copy(slots)
+            | Branch(slot, step*, step*) | Loop(count or test, step*)
     slot    = external (the caller's memory) | arena (an offset in one allocation)
+            | pointer (set by the loop that owns it)
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,13 +21,17 @@ from tinytorch.ir.types import DType
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place in memory. ``offset`` is None for the caller's memory, else bytes in the arena."""
+    """A place in memory. ``offset`` is None for the caller's memory, else bytes in the arena.
+
+    Where a ``pointer`` slot lies changes while the program runs.
+    """
 
     id: int
     dtype: DType
     size: int
     offset: int | None = None
     note: str = ""
+    pointer: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -100,7 +107,62 @@ class Copy:
     nbytes: int
 
 
-Step: TypeAlias = Launch | Product | Copy
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Run the steps of one of two lists, by the bool in slot ``predicate``."""
+
+    predicate: int
+    true: tuple[Step, ...]
+    false: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Carry:
+    """A value handed from one run of a loop's body to the next, in two places that take turns.
+
+    The body reads pointer slot ``now`` and writes pointer slot ``next``. At the start they are
+    ``first``, which holds the initial value, and ``second``; after each run they trade places.
+    """
+
+    first: int
+    second: int
+    now: int
+    next: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A pointer slot that run i of a loop's body finds ``stride`` times i bytes into ``whole``."""
+
+    view: int
+    whole: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Run ``body`` ``count`` times, or as long as slot ``condition`` holds after ``test``."""
+
+    body: tuple[Step, ...]
+    carries: tuple[Carry, ...]
+    slices: tuple[Slice, ...] = ()
+    count: int = 0
+    reverse: bool = False
+    condition: int | None = None
+    test: tuple[Step, ...] = ()
+
+
+Step: TypeAlias = Launch | Product | Copy | Branch | Loop
+
+
+def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Yield every step, branches and loops before what they hold."""
+    for step in steps:
+        yield step
+        if isinstance(step, Branch):
+            yield from walk(step.true + step.false)
+        elif isinstance(step, Loop):
+            yield from walk(step.test + step.body)
 
 
 @dataclass(frozen=True)
@@ -128,14 +190,19 @@ class Program:
 
     @property
     def launches(self) -> tuple[Launch, ...]:
-        """The kernel launches, without library calls and copies."""
-        return tuple(s for s in self.steps if isinstance(s, Launch))
+        """The kernel launches, those in branches and loops too, without library calls, copies."""
+        return tuple(s for s in walk(self.steps) if isinstance(s, Launch))
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """The library calls."""
+        return tuple(s for s in walk(self.steps) if isinstance(s, Product))
 
     def written_after_checks(self, slot: int) -> bool:
         """Whether a run that fails leaves a slot as it was: no check follows a write to it."""
         written = False
         for step in self.steps:
-            checks = isinstance(step, Launch) and step.kernel.checks
+            checks = any(isinstance(s, Launch) and s.kernel.checks for s in walk((step,)))
             written = written or slot in _written(step)
             if checks and written:
                 return False
@@ -153,5 +220,10 @@ def _written(step: Step) -> set[int]:
         return {step.out}
     if isinstance(step, Copy):
         return {step.target}
+    if isinstance(step, Branch):
+        return {slot for inner in step.true + step.false for slot in _written(inner)}
+    if isinstance(step, Loop):
+        inside = {slot for inner in step.test + step.body for slot in _written(inner)}
+        return inside | {s.whole for s in step.slices if s.view in inside}
     places = [i for i, b in enumerate(step.kernel.parameters) if b.role in ("out", "inout")]
     return {row.slots[i] for row in step.rows for i in places}

@@ -22,6 +22,7 @@ from tinytorch.ir.program import Program
 from tinytorch.ir.target import Target
 from tinytorch.passes.base import PassManager
 from tinytorch.passes.graph.precision import widen_sums
+from tinytorch.passes.graph.rebuild import deep, rebuild
 from tinytorch.passes.graph.reductions import split_reductions
 from tinytorch.passes.graph.simplify import simplify
 from tinytorch.passes.kernel.fuse import Fused, fuse
@@ -29,14 +30,14 @@ from tinytorch.passes.kernel.rename import Merged
 from tinytorch.passes.program.donate import donate
 from tinytorch.passes.program.memory import plan_memory
 from tinytorch.passes.program.order import ordered
-from tinytorch.passes.program.steps import PlannedStep, dependencies, plan_steps
+from tinytorch.passes.program.steps import Nested, PlannedStep, dependencies, plan_steps
 
 
 def optimize(graph: Graph, manager: PassManager) -> Graph:
     """Graph to graph. Every pass may be left out, so that a faulty one can be found."""
     graph = manager.optional("simplify", simplify, graph)
-    graph = manager.optional("widen_sums", widen_sums, graph)
-    return manager.optional("split_reductions", split_reductions, graph)
+    graph = manager.optional("widen_sums", deep(widen_sums), graph)
+    return manager.optional("split_reductions", deep(split_reductions), graph)
 
 
 def lower_program(
@@ -55,9 +56,16 @@ def lower_for_any_size(
     launches are cut into tasks. Raises SizeError where kernels would depend on a size.
     """
     manager = manager or PassManager()
+
+    def inner(sub: Graph) -> Nested:
+        """The steps of a sub-graph of control flow; a copy has nodes of its own."""
+        own = rebuild(sub)
+        steps = plan_steps(own, fuse(own, fusing), target, inner)
+        return Nested(own, ordered(steps, dependencies(steps)))
+
     fused: Fused = manager.run("fuse", fuse, graph, fusing)
     steps: list[PlannedStep] = manager.run(
-        "plan_steps", lambda unit: plan_steps(graph, unit, target), fused
+        "plan_steps", lambda unit: plan_steps(graph, unit, target, inner), fused
     )
     batches = manager.run("order", lambda unit: _order(graph, unit), steps)
 

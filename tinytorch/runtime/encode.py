@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 
 from tinytorch.errors import CompileError
-from tinytorch.ir.program import Copy, Launch, Product, Program
+from tinytorch.ir.program import Branch, Copy, Launch, Loop, Product, Program, Step
 from tinytorch.runtime import layout as at
 from tinytorch.runtime.kernels import LoadedKernel
 from tinytorch.runtime.library import SIZES, Blas
@@ -36,8 +36,8 @@ class Encoded:
         self._constants: list[int] = []  # addresses for slots behind the program's own
         self._kept: list[array[int]] = []
         self.scratch_bytes = 0
-        records = [self._step(step) for step in program.steps]
-        self.uses_blas = any(r[:1] == [at.PRODUCT] for r in records)
+        self.uses_blas = False
+        body = self._records(program.steps)
         self.table = array("q", bytes(at.WORD * (self.slots + len(self._constants))))
         self.table[self.slots :] = array("q", self._constants)
         for slot in program.slots:
@@ -47,8 +47,7 @@ class Encoded:
             self.table[slot_id] = self._keep(list(words))
         status = -1 if program.status is None else program.status
         header = [0, _address(self.table), status, int(self.uses_blas), 0]
-        body = [word for record in records for word in record]
-        self._words = self._keep_array([*header, *body, at.END, 0])
+        self._words = self._keep_array([*header, *body])
         self.address = _address(self._words)
 
     def attach(self, team: int, scratch: int) -> None:
@@ -64,7 +63,33 @@ class Encoded:
     def _keep(self, words: list[int]) -> int:
         return _address(self._keep_array(words)) if words else 0
 
-    def _step(self, step: Launch | Product | Copy) -> list[int]:
+    def _records(self, steps: Sequence[Step]) -> list[int]:
+        return [*(word for step in steps for word in self._step(step)), at.END, 0]
+
+    def _branch(self, step: Branch) -> list[int]:
+        true, false = self._records(step.true), self._records(step.false)
+        otherwise = at.BRANCH_BYTES + at.WORD * len(true)
+        length = otherwise + at.WORD * len(false)
+        return [at.BRANCH, length, 0, 0, 0, step.predicate, otherwise, *true, *false]
+
+    def _loop(self, step: Loop) -> list[int]:
+        test, body = self._records(step.test), self._records(step.body)
+        first = at.LOOP_BYTES + at.WORD * len(test)
+        carries = [w for c in step.carries for w in (c.first, c.second, c.now, c.next)]
+        slices = [w for s in step.slices for w in (s.view, s.whole, s.stride)]
+        condition = -1 if step.condition is None else step.condition
+        fields = (
+            at.LOOP, first + at.WORD * len(body), 0, 0, 0, step.count, condition, first,
+            len(step.carries), self._keep(carries), len(step.slices), self._keep(slices),
+            int(step.reverse),
+        )  # fmt: skip
+        return [*fields, *test, *body]
+
+    def _step(self, step: Step) -> list[int]:
+        if isinstance(step, Branch):
+            return self._branch(step)
+        if isinstance(step, Loop):
+            return self._loop(step)
         if isinstance(step, Launch):
             rows = [(row.slots, row.extent, row.chunk) for row in step.rows]
             return self._launch(
@@ -108,6 +133,7 @@ class Encoded:
         return list(fields)
 
     def _product(self, step: Product, gemm: int) -> list[int]:
+        self.uses_blas = True
         fields = (
             at.PRODUCT, at.PRODUCT_BYTES, step.panels, int(step.parallel), 0,
             step.left, step.right, step.out, step.dtype.itemsize, step.m, step.n, step.k,

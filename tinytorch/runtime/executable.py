@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from tinytorch import config as settings
 from tinytorch.errors import CompileError
-from tinytorch.ir.program import Product, Program
+from tinytorch.ir.program import Program
 from tinytorch.ir.source import Source
 from tinytorch.runtime import kernels
 from tinytorch.runtime.buffer import Arena
@@ -56,7 +56,7 @@ class Executable:
 
     def _load_native(self) -> None:
         _check_arity(self.program, self.sources)
-        products = [s for s in self.program.steps if isinstance(s, Product)]
+        products = self.program.products
         library = blas() if products else NO_BLAS
         portable = {p.dtype.name: portable_gemm(p.dtype) for p in products
                     if not library.gemm(p.dtype)}  # fmt: skip

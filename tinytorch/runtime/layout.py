@@ -3,8 +3,12 @@
 A program is a header and records in order; each record starts with its opcode and its length in
 bytes. Addresses are absolute. The table holds the address of every slot::
 
-    program = header, (launch | product | copy)*, end
+    program = header, records
+    records = (launch | product | copy | branch | loop)*, end
     launch  = opcode, length, fields, then outside the record: tasks, argument arrays, slot ids
+    branch  = opcode, length, fields, records (true), records (false)
+    loop    = opcode, length, fields, records (test), records (body), then outside the record:
+              carries, slices
 """
 
 from __future__ import annotations
@@ -32,6 +36,8 @@ END = 0
 LAUNCH = 1
 PRODUCT = 2
 COPY = 3
+BRANCH = 4
+LOOP = 5
 
 # launch
 ENTRY = 5 * WORD  # address of the kernel
@@ -75,6 +81,35 @@ COPY_SOURCE = 5 * WORD  # slots
 COPY_TARGET = 6 * WORD
 COPY_NBYTES = 7 * WORD
 COPY_BYTES = 8 * WORD
+
+# branch
+PREDICATE = 5 * WORD  # slot
+OTHERWISE = 6 * WORD  # bytes from the record to its second list of records
+BRANCH_BYTES = 7 * WORD
+
+# loop
+COUNT = 5 * WORD  # number of runs
+CONDITION = 6 * WORD  # slot of a bool that is asked before each run instead, or -1
+BODY = 7 * WORD  # bytes from the record to the records of the body
+CARRIES = 8 * WORD
+CARRY_ARRAY = 9 * WORD  # address of carries
+SLICES = 10 * WORD
+SLICE_ARRAY = 11 * WORD  # address of slices
+REVERSE = 12 * WORD
+LOOP_BYTES = 13 * WORD
+
+# a carry: slots
+CARRY_FIRST = 0 * WORD
+CARRY_SECOND = 1 * WORD
+CARRY_NOW = 2 * WORD
+CARRY_NEXT = 3 * WORD
+CARRY_BYTES = 4 * WORD
+
+# a slice: slots, and bytes from one run to the next
+SLICE_VIEW = 0 * WORD
+SLICE_WHOLE = 1 * WORD
+SLICE_STRIDE = 2 * WORD
+SLICE_BYTES = 3 * WORD
 
 # ------------------------------------------------------------------------------- team
 # Words that different threads write at the same time lie on lines of their own.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinytorch.ir.program import Copy, Launch, Product, Program, Slot
+from tinytorch.ir.program import Branch, Copy, Launch, Loop, Product, Program, Slot, Step
 from tinytorch.ir.source import Source
 from tinytorch.ir.storage import stored, widened
 from tinytorch.ir.types import from_numpy_dtype
@@ -27,37 +27,76 @@ def reference_runner(
     program: Program, sources: Mapping[str, Source], arena: int
 ) -> tuple[array[int], Callable[[], int]]:
     """Return a table of slot addresses and a function that runs the program on them."""
-    slots = {slot.id: slot for slot in program.slots}
-    table = array("q", bytes(8 * (max(slots, default=-1) + 1)))
-    for slot in program.slots:
-        if slot.offset is not None:
-            table[slot.id] = arena + slot.offset
-    constants = [array("q", words) for _, words in program.constants]
-    for (slot_id, _), words in zip(program.constants, constants, strict=True):
-        table[slot_id] = words.buffer_info()[0]
-    functions = {name: kernels.jit().functions(source) for name, source in sources.items()}
+    runner = _Runner(program, sources, arena)
+    return runner.table, runner.run
 
-    def memory(slot: int) -> Array:
-        return _view(slots[slot], table[slot])
 
-    def run(constants: list[array[int]] = constants) -> int:  # keeps their memory alive
-        status = None if program.status is None else memory(program.status)
+class _Runner:
+    def __init__(self, program: Program, sources: Mapping[str, Source], arena: int) -> None:
+        self.program = program
+        self.sources = sources
+        self.slots = {slot.id: slot for slot in program.slots}
+        self.table = array("q", bytes(8 * (max(self.slots, default=-1) + 1)))
+        for slot in program.slots:
+            if slot.offset is not None:
+                self.table[slot.id] = arena + slot.offset
+        self.constants = [array("q", words) for _, words in program.constants]
+        for (slot_id, _), words in zip(program.constants, self.constants, strict=True):
+            self.table[slot_id] = words.buffer_info()[0]
+        self.functions = {name: kernels.jit().functions(s) for name, s in sources.items()}
+
+    def memory(self, slot: int) -> Array:
+        return _view(self.slots[slot], self.table[slot])
+
+    def run(self) -> int:
+        status = self.program.status
         if status is not None:
-            status[0] = 0
+            self.memory(status)[0] = 0
         with np.errstate(all="ignore"):
-            for step in program.steps:
-                if isinstance(step, Launch):
-                    name = step.kernel.name
-                    _launch(step, functions[name], sources[name], memory)
-                    if step.kernel.checks and status is not None and status[0] != 0:
-                        return int(status[0])
-                elif isinstance(step, Product):
-                    _multiply(step, memory(step.left), memory(step.right), memory(step.out))
-                else:
-                    _copy(step, memory)
+            return self.walk(self.program.steps)
+
+    def walk(self, steps: tuple[Step, ...]) -> int:
+        """Run steps; return the code of the check that failed, or 0."""
+        for step in steps:
+            code = 0
+            if isinstance(step, Launch):
+                name = step.kernel.name
+                _launch(step, self.functions[name], self.sources[name], self.memory)
+                if step.kernel.checks and self.program.status is not None:
+                    code = int(self.memory(self.program.status)[0])
+            elif isinstance(step, Product):
+                slots = (step.left, step.right, step.out)
+                _multiply(step, *(self.memory(slot) for slot in slots))
+            elif isinstance(step, Copy):
+                _copy(step, self.memory)
+            elif isinstance(step, Branch):
+                code = self.walk(step.true if self.memory(step.predicate)[0] else step.false)
+            else:
+                code = self.loop(step)
+            if code:
+                return code
         return 0
 
-    return table, run
+    def loop(self, step: Loop) -> int:
+        table = self.table
+        for c in step.carries:
+            table[c.now], table[c.next] = table[c.first], table[c.second]
+        done = 0
+        while step.condition is not None or done < step.count:
+            if step.condition is not None:
+                code = self.walk(step.test)
+                if code or not self.memory(step.condition)[0]:
+                    return code
+            index = step.count - 1 - done if step.reverse else done
+            for s in step.slices:
+                table[s.view] = table[s.whole] + index * s.stride
+            code = self.walk(step.body)
+            if code:
+                return code
+            for c in step.carries:
+                table[c.now], table[c.next] = table[c.next], table[c.now]
+            done += 1
+        return 0
 
 
 def _view(slot: Slot, address: int) -> Array:

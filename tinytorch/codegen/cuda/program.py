@@ -13,8 +13,9 @@ from tinytorch.codegen.cuda.product import (
     product_text,
 )
 from tinytorch.codegen.cuda.text import Text, geometry, global_scratch
+from tinytorch.errors import CompileError
 from tinytorch.ir.kernel import Kernel
-from tinytorch.ir.program import Launch, Product, Program, Row, Slot
+from tinytorch.ir.program import Branch, Launch, Loop, Product, Program, Row, Slot
 
 _ALIGN = 256
 _COPY = """\
@@ -61,6 +62,11 @@ class _ProgramText:
                     self._launch(step.kernel, row)
             elif isinstance(step, Product):
                 self._product(step)
+            elif isinstance(step, Branch | Loop):
+                raise CompileError(
+                    f"program {self.program.name}: cond, scan and while_loop cannot be printed as "
+                    "one list of CUDA launches"
+                )
             else:
                 views = [f"{self._use(s)}.view(np.uint8)" for s in (step.source, step.target)]
                 blocks = min(1024, max(1, -(-step.nbytes // 256)))

@@ -52,6 +52,33 @@ def inline(target: Graph, sub: Graph, operands: Sequence[Node]) -> list[Node]:
     return [known[n] for n in sub.outputs]
 
 
+CONTROL = frozenset({"cond", "scan", "while"})
+"""Ops that run their sub-graphs under control of values, so that they cannot be expanded."""
+
+
+def with_inner(graph: Graph, transform: Callable[[Graph], Graph]) -> Graph:
+    """Return the graph with the sub-graphs of control flow transformed."""
+    if not any(n.op.name in CONTROL for n in graph):
+        return graph
+
+    def replace(target: Graph, node: Node, operands: list[Node]) -> Node | None:
+        if node.op.name not in CONTROL:
+            return None
+        attrs = {k: transform(v) if isinstance(v, Graph) else v for k, v in node.attrs.items()}
+        return target.add(node.op, operands, **attrs)
+
+    return rebuild(graph, replace)
+
+
+def deep(transform: Callable[[Graph], Graph]) -> Callable[[Graph], Graph]:
+    """A pass on graphs that works on the sub-graphs of control flow first."""
+
+    def run(graph: Graph) -> Graph:
+        return transform(with_inner(graph, run))
+
+    return run
+
+
 def expand_calls(graph: Graph) -> Graph:
     """Return the graph with every ``call`` replaced by the nodes of its sub-graph.
 

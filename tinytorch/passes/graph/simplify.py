@@ -19,7 +19,7 @@ from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.storage import numbers, run_rule, stored
 from tinytorch.ir.types import int64
-from tinytorch.passes.graph.rebuild import expand_calls, rebuild
+from tinytorch.passes.graph.rebuild import expand_calls, rebuild, with_inner
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def simplify(graph: Graph) -> Graph:
     def replace(target: Graph, node: Node, operands: list[Node]) -> Node:
         return Builder(target).add(node.op, operands, **node.attrs)
 
-    simple = rebuild(expand_calls(graph), replace)
+    simple = rebuild(with_inner(expand_calls(graph), simplify), replace)
     return rebuild(simple) if len(simple.live() | set(simple.inputs)) < len(simple) else simple
 
 

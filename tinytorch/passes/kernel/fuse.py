@@ -15,6 +15,7 @@ import networkx as nx
 
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
+from tinytorch.ir.types import TupleType
 from tinytorch.passes.kernel.access import SOURCES, base_of, bases, bases_of, storage_of
 from tinytorch.passes.kernel.contraction import product_operands
 from tinytorch.passes.kernel.domain import Plan, joined, make_plan
@@ -67,14 +68,17 @@ def is_compute(node: Node) -> bool:
 
 
 def is_opaque(node: Node) -> bool:
-    """Whether a node is a step of its own: a product, a scatter, a scan or a sort."""
-    return node.op.family in ("scan", "ordering") or node.op.name in _STEPS
+    """Whether a node is a step of its own: a product, a scatter, a sort, control flow, its results.
+    """
+    return node.op.family in ("scan", "ordering", "structure") or node.op.name in _STEPS
 
 
 def _opaque_reads(node: Node) -> list[Node]:
     """The stored values, views among them, that a step of its own reads."""
     if node.op is ops.matmul:
         return [storage_of(operand.base) for operand in product_operands(node)]
+    if node.op is ops.get:
+        return [node.inputs[0]]
     return [storage_of(n) for n in node.inputs]
 
 
@@ -111,7 +115,7 @@ class _Fusion:
         """Cheap scalars of stored scalars: their readers compute them again."""
         cost: dict[Node, int] = {}
         for node in self.nodes:
-            if node.type.size != 1:
+            if isinstance(node.type, TupleType) or node.type.size != 1:
                 continue
             if node.op.name == "input" or is_opaque(node) or node.op.family == "reduction":
                 cost[node] = 0
@@ -171,10 +175,10 @@ class _Fusion:
         return self._finish()
 
     def _is_member(self, node: Node) -> bool:
-        if node.type.size == 0:
+        if is_opaque(node) or node.type.size == 0:
             return False
         if node in self.required:
-            return not is_opaque(node)
+            return True
         return is_compute(node) and node not in self.recomputed
 
     def _bases(self, node: Node) -> list[Node]:

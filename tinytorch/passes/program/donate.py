@@ -61,6 +61,8 @@ def _checks_first(
 
 def _rewrites_in_place(step: PlannedStep, node: Node, state: Node) -> bool:
     """Whether a step may write ``node`` over ``state`` while it still reads ``state``."""
+    if step.control is not None:
+        return False
     if state not in step.reads:
         return True
     lowered = step.lowered

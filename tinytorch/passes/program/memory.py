@@ -18,6 +18,7 @@ from tinytorch.passes.kernel.evaluate import Element
 from tinytorch.passes.kernel.lower import Lowered
 from tinytorch.passes.kernel.rename import Merged, merge_buffers
 from tinytorch.passes.kernel.schedule import chunk_of
+from tinytorch.passes.program.control import ControlPlanner
 from tinytorch.passes.program.steps import PlannedStep
 
 _ALIGN = 64
@@ -60,7 +61,9 @@ class _Arena:
         self.free = merged
 
 
-class _Planner:
+class Planner:
+    """Plans one program."""
+
     def __init__(
         self, graph: Graph, batches: list[list[PlannedStep]], target: Target,
         sizes: Mapping[str, int], merged: Merged,
@@ -76,6 +79,8 @@ class _Planner:
         self.messages: list[tuple[str, str, str]] = []
         self.status: int | None = None
         self.pinned: set[Node] = set()
+        self.behind: dict[int, tuple[int, ...]] = {}
+        """Slots that take turns behind a pointer slot."""
         self.constants: dict[tuple[str, ...], int] = {}
 
     def at(self, size: Any) -> Any:
@@ -86,10 +91,27 @@ class _Planner:
         """Bytes of a value."""
         return int(self.at(node.type.nbytes))
 
-    def new_slot(self, dtype: DType, size: int, offset: int | None, note: str) -> int:
+    def new_slot(
+        self, dtype: DType, size: int, offset: int | None, note: str, pointer: bool = False
+    ) -> int:
         """Add a slot; return its id."""
-        self.slots.append(Slot(len(self.slots), dtype, size, offset, note))
+        self.slots.append(Slot(len(self.slots), dtype, size, offset, note, pointer))
         return len(self.slots) - 1
+
+    def arena_slot(self, node: Node, note: str) -> int:
+        """Add a slot in the arena for a value like a node's."""
+        offset = self.arena.take(self.nbytes(node))
+        return self.new_slot(node.type.dtype, self.at(node.type.size), offset, note)
+
+    def pointer_slot(self, node: Node, note: str) -> int:
+        """Add a slot whose place a loop sets, for values like a node's."""
+        return self.new_slot(node.type.dtype, self.at(node.type.size), None, note, pointer=True)
+
+    def free_slot(self, slot_id: int) -> None:
+        """Give a slot's memory back."""
+        slot = self.slots[slot_id]
+        if slot.offset is not None:
+            self.arena.give(slot.offset, slot.nbytes)
 
     def run(self) -> Program:
         """Plan the whole program."""
@@ -99,7 +121,10 @@ class _Planner:
         updates = self._updates()
         if any(step.can_fail for batch in self.batches for step in batch):
             self.status = self.new_slot(int64, 1, None, "status")
-        steps = self._steps()
+        steps = self.steps_of(self.batches)
+        steps += [
+            Copy(self.slot_of[source], slot, nbytes) for source, slot, nbytes in self._late_copies
+        ]
         moves = [
             Copy(self.slot_of[storage_of(value)], self.slot_of[state], self.nbytes(state))
             for state, value in self.graph.updates.items()
@@ -169,41 +194,41 @@ class _Planner:
 
     # ---------------------------------------------------------------- steps
 
-    def _steps(self) -> list[Step]:
+    def steps_of(self, batches: list[list[PlannedStep]]) -> list[Step]:
+        """Steps with their memory; what a value took is given back after its last use."""
         last_use: dict[Node, int] = {}
-        for when, batch in enumerate(self.batches):
+        for when, batch in enumerate(batches):
             for step in batch:
                 for node in (*step.reads, *step.writes):
                     last_use[node] = when
         steps: list[Step] = []
-        for when, batch in enumerate(self.batches):
+        for when, batch in enumerate(batches):
             for step in batch:
                 self._place_results(step)
             steps.extend(self._step(batch))
             for node in [n for n, last in last_use.items() if last == when]:
                 self._release(node)
-        copies = [
-            Copy(self.slot_of[source], slot, nbytes) for source, slot, nbytes in self._late_copies
-        ]
-        return [*steps, *copies]
+        return steps
 
     def _place_results(self, step: PlannedStep) -> None:
+        if step.control is not None:
+            return
         for node in step.writes:
             if node in step.in_place:
                 self.slot_of[node] = self.slot_of[step.in_place[node]]
             elif node not in self.slot_of:
-                offset = self.arena.take(self.nbytes(node))
-                where = self.graph.origin_of(node)
-                size = self.at(node.type.size)
-                self.slot_of[node] = self.new_slot(node.type.dtype, size, offset, where)
+                self.slot_of[node] = self.arena_slot(node, self.graph.origin_of(node))
 
     def _release(self, node: Node) -> None:
-        slot = self.slots[self.slot_of[node]]
-        if slot.offset is not None and node not in self.pinned:
-            self.arena.give(slot.offset, slot.nbytes)
+        slot = self.slot_of[node]
+        if node not in self.pinned:
+            for place in self.behind.get(slot, (slot,)):
+                self.free_slot(place)
 
     def _step(self, batch: list[PlannedStep]) -> list[Step]:
         """A product, or one launch a kernel: a row written in place has a kernel of its own."""
+        if batch[0].control is not None:
+            return ControlPlanner(self, batch[0]).run()
         if batch[0].product is not None:
             return [self._product(batch[0])]
         launches: dict[str, tuple[Kernel, list[Row]]] = {}
@@ -316,4 +341,4 @@ def plan_memory(
 
     ``merged`` keeps rewritten kernels from one plan of the same steps to the next.
     """
-    return _Planner(graph, batches, target, sizes or {}, {} if merged is None else merged).run()
+    return Planner(graph, batches, target, sizes or {}, {} if merged is None else merged).run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import networkx as nx
@@ -9,6 +10,7 @@ import networkx as nx
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.target import Target
+from tinytorch.passes.graph.rebuild import CONTROL
 from tinytorch.passes.kernel.access import storage_of
 from tinytorch.passes.kernel.contraction import Operand, by_library, product_operands
 from tinytorch.passes.kernel.evaluate import Element
@@ -20,8 +22,21 @@ from tinytorch.passes.kernel.scan import lower_scan
 
 
 @dataclass(eq=False)
+class Nested:
+    """A sub-graph of control flow with its steps, in order."""
+
+    graph: Graph
+    batches: list[list[PlannedStep]]
+
+    @property
+    def can_fail(self) -> bool:
+        """Whether a step may report a run-time error."""
+        return any(step.can_fail for batch in self.batches for step in batch)
+
+
+@dataclass(eq=False)
 class PlannedStep:
-    """One kernel or one library product: what it reads and writes, by node."""
+    """One kernel, library product or piece of control flow: what it reads and writes, by node."""
 
     reads: list[Node]
     writes: list[Node]
@@ -30,21 +45,32 @@ class PlannedStep:
     operands: tuple[Operand, ...] = ()
     in_place: dict[Node, Node] = field(default_factory=dict)
     """Written node -> state input whose memory it takes over."""
+    control: Node | None = None
+    nested: dict[str, Nested] = field(default_factory=dict)
+    """The sub-graphs of ``control``, by attribute."""
 
     @property
     def can_fail(self) -> bool:
         """Whether the step may report a run-time error."""
+        if any(nested.can_fail for nested in self.nested.values()):
+            return True
         return self.lowered is not None and self.lowered.kernel.checks
 
 
-def plan_steps(graph: Graph, fused: Fused, target: Target) -> list[PlannedStep]:
-    """Lower every group and product of a graph."""
+def plan_steps(
+    graph: Graph, fused: Fused, target: Target, inner: Callable[[Graph], Nested]
+) -> list[PlannedStep]:
+    """Lower every group, product and piece of control flow; ``inner`` plans a sub-graph."""
     steps = [_kernel_step(lower(graph, group, fused, target)) for group in fused.groups]
     live = graph.live()
     for node in graph:
         if node not in live or not is_opaque(node):
             continue
-        if node.op.family == "scan":
+        if node.op is ops.get:
+            continue
+        if node.op.name in CONTROL:
+            steps.append(_control_step(graph, node, live, inner))
+        elif node.op.family == "scan":
             steps.append(_kernel_step(lower_scan(graph, node, target)))
         elif node.op.family == "ordering":
             steps.append(_kernel_step(lower_argsort(graph, node, target)))
@@ -64,6 +90,17 @@ def _kernel_step(lowered: Lowered) -> PlannedStep:
     bound = [b.node if isinstance(b, Element) else b for b in lowered.bindings]
     reads = [n for n in bound if n is not None and n not in written]
     return PlannedStep(reads, lowered.outputs, lowered=lowered)
+
+
+def _control_step(
+    graph: Graph, node: Node, live: set[Node], inner: Callable[[Graph], Nested]
+) -> PlannedStep:
+    """Values without elements take no memory, so nobody reads or writes them."""
+    reads = [storage_of(n) for n in node.inputs]
+    writes = [n for n in graph.users(node) if n in live]
+    nested = {k: inner(v) for k, v in node.attrs.items() if isinstance(v, Graph)}
+    reads, writes = ([n for n in nodes if n.type.size != 0] for nodes in (reads, writes))
+    return PlannedStep(reads, writes, control=node, nested=nested)
 
 
 def dependencies(steps: list[PlannedStep]) -> nx.DiGraph:

@@ -44,6 +44,12 @@ def load(builder: ir.IRBuilder, address: Any) -> Any:
 
 
 @_primitive
+def load_byte(builder: ir.IRBuilder, address: Any) -> Any:
+    """The byte at an address, as a word."""
+    return builder.zext(builder.load(builder.inttoptr(address, _BYTE.as_pointer())), WORD)
+
+
+@_primitive
 def store(builder: ir.IRBuilder, address: Any, value: Any) -> None:
     """Write a word."""
     builder.store(value, _place(builder, address))

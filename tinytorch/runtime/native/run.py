@@ -10,6 +10,7 @@ from tinytorch.runtime.native.machine import (
     compare_and_swap,
     copy_bytes,
     load,
+    load_byte,
     pause,
     store,
 )
@@ -83,40 +84,118 @@ def restore_blas(team: int) -> None:
     atomic_store(team + at.BLAS_LOCK, 0)
 
 
-def walk(program: int) -> int:
-    """Run all records; return 0, or the status word as soon as a kernel has set it."""
+def branch(program: int, record: int, table: int) -> int:
+    """Run one of two lists of records; return their status."""
+    predicate = load(table + at.WORD * load(record + at.PREDICATE))
+    if load_byte(predicate) != 0:
+        return walk(program, record + at.BRANCH_BYTES)
+    return walk(program, record + load(record + at.OTHERWISE))
+
+
+def place_slices(record: int, table: int, index: int) -> None:
+    """Point the views of stacked values at one slice."""
+    slices = load(record + at.SLICE_ARRAY)
+    for _ in range(load(record + at.SLICES)):
+        whole = load(table + at.WORD * load(slices + at.SLICE_WHOLE))
+        place = whole + index * load(slices + at.SLICE_STRIDE)
+        store(table + at.WORD * load(slices + at.SLICE_VIEW), place)
+        slices += at.SLICE_BYTES
+
+
+def start_carries(record: int, table: int) -> None:
+    """Point each carry at its first place, and what follows it at its second."""
+    carry = load(record + at.CARRY_ARRAY)
+    for _ in range(load(record + at.CARRIES)):
+        first = load(table + at.WORD * load(carry + at.CARRY_FIRST))
+        second = load(table + at.WORD * load(carry + at.CARRY_SECOND))
+        store(table + at.WORD * load(carry + at.CARRY_NOW), first)
+        store(table + at.WORD * load(carry + at.CARRY_NEXT), second)
+        carry += at.CARRY_BYTES
+
+
+def swap_carries(record: int, table: int) -> None:
+    """Make what a run wrote what the next one reads."""
+    carry = load(record + at.CARRY_ARRAY)
+    for _ in range(load(record + at.CARRIES)):
+        now = table + at.WORD * load(carry + at.CARRY_NOW)
+        following = table + at.WORD * load(carry + at.CARRY_NEXT)
+        place = load(now)
+        store(now, load(following))
+        store(following, place)
+        carry += at.CARRY_BYTES
+
+
+def loop(program: int, record: int, table: int) -> int:
+    """Run a loop; return the status of the run that failed, or 0."""
+    start_carries(record, table)
+    count = load(record + at.COUNT)
+    condition = load(record + at.CONDITION)
+    body = record + load(record + at.BODY)
+    done = 0
+    while condition >= 0 or done < count:
+        if condition >= 0:
+            status = walk(program, record + at.LOOP_BYTES)
+            if status != 0:
+                return status
+            if load_byte(load(table + at.WORD * condition)) == 0:
+                break
+        index = count - 1 - done if load(record + at.REVERSE) != 0 else done
+        place_slices(record, table, index)
+        status = walk(program, body)
+        if status != 0:
+            return status
+        swap_carries(record, table)
+        done += 1
+    return 0
+
+
+def walk(program: int, record: int) -> int:
+    """Run records up to their end; return 0, or the status word as soon as a kernel has set it."""
     team = load(program + at.TEAM)
     table = load(program + at.TABLE)
     scratch = load(program + at.SCRATCH)
     slot = load(program + at.STATUS)
-    status = load(table + at.WORD * slot) if slot >= 0 else 0
-    if status != 0:
-        store(status, 0)
-    record = program + at.HEADER_BYTES
     opcode = load(record + at.OPCODE)
     while opcode != at.END:
         if opcode == at.LAUNCH:
             launch(team, record, table, scratch)
-            if load(record + at.CHECKS) != 0 and load(status) != 0:
-                return load(status)
+            if load(record + at.CHECKS) != 0:
+                status = load(load(table + at.WORD * slot))
+                if status != 0:
+                    return status
         elif opcode == at.PRODUCT:
             region(team, record, table, scratch)
-        else:
+        elif opcode == at.COPY:
             target = load(table + at.WORD * load(record + at.COPY_TARGET))
             source = load(table + at.WORD * load(record + at.COPY_SOURCE))
             copy_bytes(target, source, load(record + at.COPY_NBYTES))
+        else:
+            status = (
+                branch(program, record, table) if opcode == at.BRANCH
+                else loop(program, record, table)
+            )  # fmt: skip
+            if status != 0:
+                return status
         record += load(record + at.LENGTH)
         opcode = load(record + at.OPCODE)
     return 0
 
 
+def started(program: int) -> int:
+    """Run a whole program; return its status."""
+    slot = load(program + at.STATUS)
+    if slot >= 0:
+        store(load(load(program + at.TABLE) + at.WORD * slot), 0)
+    return walk(program, program + at.HEADER_BYTES)
+
+
 def run(program: int) -> int:
-    """Run a program; return its status (see ``walk``, and ``OUT_OF_MEMORY``)."""
+    """Run a program; return its status (see ``started``, and ``OUT_OF_MEMORY``)."""
     team = load(program + at.TEAM)
     uses_blas = load(program + at.USES_BLAS) != 0
     if uses_blas:
         quiet_blas(team)
-    status = walk(program)
+    status = started(program)
     if uses_blas:
         restore_blas(team)
     if atomic_load(team + at.FAILED) != 0 and compare_and_swap(team + at.FAILED, 1, 0):

@@ -43,9 +43,9 @@ def cond(
         return (true_fn if pred else false_fn)(*operands)
     if pred.dtype is not bool_ or pred._type.size != 1:
         raise RuntimeError(f"Expected pred to be bool or single-element bool tensor, got {pred}")
-    if mode.trace is None:
-        return (true_fn if pred.item() else false_fn)(*operands)
     leaves, structure = _tensors(tuple(operands), "cond")
+    if mode.trace is None:
+        return _unflattening(true_fn if pred.item() else false_fn, structure)(*leaves)
     true, false = _branches((true_fn, false_fn), leaves, structure)
     _check_branches(true, false)
     captures = _captures((true, false))

@@ -257,3 +257,6 @@ def _push_custom(graph: Graph, node: Node, tangents: list[Any]) -> dict[int, Pro
     ]
     pulled = vjp(graph, [c for c, _ in pairs], [t for _, t in pairs], seeds)
     return {i: Proxy(graph, t) for i, t in zip(flowing, pulled, strict=True) if t is not None}
+
+
+__all__ = ["Visit", "differentiable", "jvp", "vjp", "vjp_graph"]

@@ -16,8 +16,7 @@ from typing import Any
 
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph
-from tinytorch.passes.graph.autodiff import vjp
-from tinytorch.passes.graph.derivatives import differentiable
+from tinytorch.passes.graph.autodiff import differentiable, vjp
 from tinytorch.passes.graph.rebuild import inline
 from tinytorch.tracer.autograd.context import FREED
 from tinytorch.tracer.backward import TensorEvaluator

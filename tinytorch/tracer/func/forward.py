@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinytorch.ir.graph import Graph
+from tinytorch.passes.graph.autodiff import differentiable
 from tinytorch.passes.graph.autodiff import jvp as push_forward
-from tinytorch.passes.graph.derivatives import differentiable
 from tinytorch.passes.graph.rebuild import inline
 from tinytorch.tracer.func.differentiated import (
     Argnums,

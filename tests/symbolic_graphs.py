@@ -10,7 +10,8 @@ from strategies import GraphMaker, Pick
 
 from tinytorch.errors import SizeError
 from tinytorch.ir import ops
-from tinytorch.ir.extent import Dim, Extent, typical
+from tinytorch.ir.dim import Dim
+from tinytorch.ir.extent import Extent, typical
 from tinytorch.ir.graph import Proxy
 from tinytorch.ir.printer import format_graph
 from tinytorch.ir.types import int64

@@ -11,16 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinytorch.errors import ParseError, SizeError
-from tinytorch.ir.extent import (
-    Dim,
-    Extent,
-    deciding,
-    divided,
-    equal,
-    surely_less,
-    typical,
-    value_at,
-)
+from tinytorch.ir.dim import Dim, deciding
+from tinytorch.ir.extent import Extent, divided, equal, surely_less, typical, value_at
 from tinytorch.ir.parser import parse_size
 
 N, M = Extent.of(Dim("n", 9)), Extent.of(Dim("m", min=3))

@@ -9,7 +9,8 @@ import pytest
 
 from tinytorch.errors import TypeRuleError
 from tinytorch.ir import types as T
-from tinytorch.ir.extent import Dim, Extent
+from tinytorch.ir.dim import Dim
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.types import TensorType, broadcast_shapes, promote, result_type
 
 # torch.promote_types, row by column.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinytorch.codegen.expression import ExpressionPrinter, index_text, size_text
-from tinytorch.ir.extent import variable
+from tinytorch.ir.dim import variable
 from tinytorch.ir.index import Index
 from tinytorch.ir.kernel import (
     Accumulator,

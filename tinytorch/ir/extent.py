@@ -14,78 +14,15 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from tinytorch.errors import SizeError
-
-
-@dataclass(frozen=True, slots=True)
-class Dim:
-    """A size that differs from call to call, within ``min`` and ``max`` (None: unbounded).
-
-    ``hint`` is a size seen, for choices between ways that are all right for every size.
-    """
-
-    name: str
-    max: int | None = None
-    min: int = 2
-    hint: int = field(default=0, compare=False)
-
-    @property
-    def typical(self) -> int:
-        """A size to expect."""
-        low = max(self.min, self.hint or 64)
-        return low if self.max is None else min(low, self.max)
-
-    def __repr__(self) -> str:
-        low = "" if self.min == 2 else f"{self.min}<="
-        return f"{low}{self.name}{'' if self.max is None else f'<={self.max}'}"
-
+from tinytorch.ir.dim import Dim, active_decider, decider_for, variable
 
 Monomial: TypeAlias = tuple[Dim, ...]
 Terms: TypeAlias = dict[Monomial, int]
-
-
-class Decider(Protocol):
-    """Who settles, and guards, what the bounds leave open."""
-
-    def decide(self, difference: Extent, relation: str) -> bool:
-        """Whether ``difference relation 0`` (``==``, ``<`` or ``<=``)."""
-
-    def settle(self, extent: Extent) -> int:
-        """The value itself, which from now on must stay."""
-
-    def number(self, extent: Extent) -> Any:
-        """The size as a number that arithmetic on fractions can go on with."""
-
-
-class _Active(threading.local):
-    decider: Decider | None = None
-
-
-_active = _Active()
-
-
-@contextmanager
-def deciding(decider: Decider | None) -> Iterator[None]:
-    """Ask ``decider`` about sizes in this thread, for the time of a block."""
-    previous, _active.decider = _active.decider, decider
-    try:
-        yield
-    finally:
-        _active.decider = previous
-
-
-def _decider(what: str) -> Decider:
-    if _active.decider is None:
-        raise SizeError(f"{what}: sizes are known only at run time here")
-    return _active.decider
 
 
 class Extent:
@@ -154,20 +91,20 @@ class Extent:
         return _whole(self, other)
 
     def __truediv__(self, other: Any) -> Any:
-        return _decider(f"{self} / {other}").number(self) / other
+        return decider_for(f"{self} / {other}").number(self) / other
 
     def __rtruediv__(self, other: Any) -> Any:
-        return other / _decider(f"{other} / {self}").number(self)
+        return other / decider_for(f"{other} / {self}").number(self)
 
     def __pow__(self, other: Any) -> Any:
         if isinstance(other, int) and other >= 0:
             return math.prod([self] * other)
-        return _decider(f"{self} ** {other}").number(self) ** other
+        return decider_for(f"{self} ** {other}").number(self) ** other
 
     def _inexact(self, other: Any, method: str) -> Any:
         if type(other) is not float:
             return NotImplemented
-        return getattr(_decider(f"arithmetic on {self}").number(self), method)(other)
+        return getattr(decider_for(f"arithmetic on {self}").number(self), method)(other)
 
     # ------------------------------------------------------------- comparison
 
@@ -212,7 +149,7 @@ class Extent:
     # ---------------------------------------------------------------- reading
 
     def __index__(self) -> int:
-        return _decider(f"the value of {self}").settle(self)
+        return decider_for(f"the value of {self}").settle(self)
 
     __int__ = __index__
 
@@ -320,17 +257,24 @@ def _whole(a: Any, b: Any) -> tuple[Any, Any]:
     """``divmod(a, b)`` where it is a polynomial, decided by the bounds."""
     if _terms(a) is None or _terms(b) is None:
         return NotImplemented, NotImplemented
+    sure = sure_divmod(a, b)
+    return divmod(_settled(a), _settled(b)) if sure is None else sure
+
+
+def sure_divmod(a: Any, b: Any) -> tuple[Any, Any] | None:
+    """``divmod(a, b)`` if it is one polynomial for every size, else None."""
     q, r = divided(a, b)
     if isinstance(r, int) and r == 0:
         return q, 0
     if surely_less(-1, r) and surely_less(r, b):
         return q, r
-    whole = divmod(_settled(a), _settled(b))
-    return whole
+    if surely_less(-1, r + b) and surely_less(r, 0):
+        return q - 1, r + b
+    return None
 
 
 def _settled(value: Any) -> int:
-    return _decider(f"the rounded quotient of {value}").settle(value) if isinstance(
+    return decider_for(f"the rounded quotient of {value}").settle(value) if isinstance(
         value, Extent
     ) else int(value)
 
@@ -338,7 +282,7 @@ def _settled(value: Any) -> int:
 def _ordered(size: Extent, other: Any, relation: str, sign: int = 1) -> bool:
     """Whether ``size relation sign * other``."""
     if type(other) is float:
-        number = _decider(f"{size} {relation} {other}").number(size)
+        number = decider_for(f"{size} {relation} {other}").number(size)
         return bool(number < sign * other if relation == "<" else number <= sign * other)
     terms = _terms(other)
     if terms is None:
@@ -352,7 +296,7 @@ def _ordered(size: Extent, other: Any, relation: str, sign: int = 1) -> bool:
         return True
     if low is not None and low >= least:
         return False
-    return _decider(f"{difference} {relation} 0").decide(difference, relation)
+    return decider_for(f"{difference} {relation} 0").decide(difference, relation)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -395,7 +339,7 @@ def equal(a: Any, b: Any) -> bool:
     difference = a - b
     if isinstance(difference, int):
         return difference == 0
-    decider = _active.decider
+    decider = active_decider()
     if decider is None or not difference.may_vanish():
         return False
     return decider.decide(difference, "==")
@@ -425,11 +369,6 @@ def value_at(value: Any, sizes: Mapping[str, int] | None) -> Any:
 
 
 # ----------------------------------------------------------------------- text
-
-def variable(name: str) -> str:
-    """What a Dim is called in Python text: kernels' own variables are in lower case."""
-    return name if name[0].isupper() else f"size_{name}"
-
 
 def _text(extent: Extent, dim: Any, times: str, signs: tuple[str, str]) -> str:
     parts: list[str] = []

@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from tinytorch.errors import ParseError, TypeRuleError
-from tinytorch.ir.extent import Dim, Extent, Size
+from tinytorch.ir.dim import Dim
+from tinytorch.ir.extent import Extent, Size
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import TABLE
 from tinytorch.ir.types import BY_SHORT, TensorType

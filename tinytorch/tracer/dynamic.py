@@ -14,7 +14,7 @@ from typing import Any
 
 from tinytorch import compiler
 from tinytorch.errors import SizeError
-from tinytorch.ir.extent import Dim
+from tinytorch.ir.dim import Dim
 from tinytorch.tracer.sizes import Axis, Restart, SymbolicSizes
 from tinytorch.tracer.specialize import Traced
 from tinytorch.tracer.tensor import Tensor

@@ -17,7 +17,7 @@ from typing import Any
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
-from tinytorch.ir.extent import Extent, divided, equal, surely_less
+from tinytorch.ir.extent import Extent, equal, sure_divmod
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, weak_type
 from tinytorch.ir.types import TensorType
@@ -107,6 +107,8 @@ class Number(Operators):
         self.check_trace()
         if self.size is not None:
             return mode.sizes.settle(self.size)
+        if mode.sizes is not None:
+            mode.sizes.settle_behind(self.text)
         self.trace.guard_number(self)
         return self.value
 
@@ -274,10 +276,8 @@ def _size_of(name: str, operands: Sequence[Any]) -> Any:
     if name not in _ON_SIZES or any(s is None for s in sizes):
         return None
     if name in ("floor_divide", "remainder"):
-        a, b = sizes
-        quotient, rest = divided(a, b) if b != 0 else (None, None)
-        exact = quotient is not None and surely_less(-1, rest) and surely_less(rest, b)
-        return (quotient if name == "floor_divide" else rest) if exact else None
+        sure = sure_divmod(*sizes) if sizes[1] != 0 else None
+        return None if sure is None else sure[name == "remainder"]
     if name == "pow" and not (type(sizes[1]) is int and sizes[1] >= 0):
         return None
     return eval(_PYTHON[name].format(*(f"_{i}" for i in range(len(sizes)))),

@@ -8,19 +8,25 @@ the axis is specialised. Narrowing and specialising start the trace again with w
 
 from __future__ import annotations
 
+import ast
 import builtins
+import functools
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tinytorch.ir.extent import Dim, Extent
+from tinytorch.ir.dim import Dim
+from tinytorch.ir.extent import Extent
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.tensor import Tensor
 
 Axis = tuple[int, int]
 """Position of an argument leaf, and one of its axes."""
+
+
+_BUILTIN = {"abs", "bool", "float", "int"}
 
 
 class Restart(BaseException):
@@ -92,6 +98,12 @@ class SymbolicSizes:
         self._again({d.name: None for d in extent.dims}, what)
         return extent.at(self.values)
 
+    def settle_behind(self, text: str) -> None:
+        """Specialise the axes that arithmetic on numbers depends on."""
+        found = names_in(text) & self.dims.keys()
+        if found:
+            self._again(dict.fromkeys(found), f"the value of {text} is needed")
+
     def _again(self, dims: dict[str, Dim | None], why: str) -> None:
         where = user_origin()
         self.restart = Restart(dims, f"{why} ({where})" if where else why)
@@ -108,8 +120,15 @@ class SymbolicSizes:
         """Sizes as user code sees them."""
         return [self.number(s) if isinstance(s, Extent) else s for s in sizes]
 
-    def fits(self, values: Mapping[str, int]) -> bool:
-        """Whether everything that was decided comes out the same at other sizes."""
+    def fits(self, values: Mapping[str, int], predicates: Mapping[str, Any]) -> bool:
+        """Whether everything that was decided comes out the same at other sizes.
+
+        Of the trace's predicates, those on sizes alone are looked at; a replay checks the others.
+        """
+        known = dict(values)
+        for text, outcome in predicates.items():
+            if names_in(text) - _BUILTIN <= known.keys() and eval(text, dict(known)) != outcome:
+                return False
         for name, value in values.items():
             dim = self.dims[name]
             if value < dim.min or (dim.max is not None and value > dim.max):
@@ -170,6 +189,13 @@ def strides_of(shape: Sequence[Any]) -> tuple[Any, ...]:
         strides.append(step)
         step = step * size
     return tuple(reversed(strides))
+
+
+@functools.lru_cache(maxsize=1024)
+def names_in(text: str) -> frozenset[str]:
+    """Variables of a Python expression."""
+    tree = ast.walk(ast.parse(text, mode="eval"))
+    return frozenset(n.id for n in tree if isinstance(n, ast.Name))
 
 
 def _narrowed(difference: Extent, relation: str, outcome: bool) -> Dim | None:

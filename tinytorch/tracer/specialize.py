@@ -12,7 +12,8 @@ from numpy.lib.array_utils import byte_bounds
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
-from tinytorch.ir.extent import Extent, deciding
+from tinytorch.ir.dim import deciding
+from tinytorch.ir.extent import Extent
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import DType, float32

@@ -87,7 +87,7 @@ class Template:
                 continue
             if not isinstance(leaf, Tensor) or not _alike(mine, leaf, found):
                 return None
-        if len(found) < len(sizes.dims) or not sizes.fits(found):
+        if len(found) < len(sizes.dims) or not sizes.fits(found, self.traced.trace.predicates):
             return None
         values = {name: found[name] for name in sizes.dims}
         for mine, leaf in zip(self.traced.leaves, leaves, strict=True):

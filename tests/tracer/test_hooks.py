@@ -280,3 +280,26 @@ def test_set_grad_enabled_is_a_decorator_too() -> None:
         assert not (a * 2).requires_grad
     finally:
         tt.set_grad_enabled(True)
+
+
+def test_a_result_with_a_gradient_of_its_own_is_refused_by_compiled_code() -> None:
+    @tt.compile
+    def f(a: Tensor) -> Tensor:
+        b = a * 3
+        b.retain_grad()
+        (b * b).sum().backward()
+        return b
+
+    with pytest.raises(TraceError, match=r"received a \.grad"):
+        f(leaf(2.0))
+
+
+def test_halves_pass_through_hooks_and_functions() -> None:
+    x = tt.tensor([1.0, 2.0]).to(tt.bfloat16).requires_grad_()
+    seen: list[Tensor] = []
+    y = x * x
+    y.register_hook(lambda g: seen.append(g * 2))
+    y.retain_grad()
+    y.sum().backward()
+    assert [seen[0].dtype, y.grad.dtype, x.grad.dtype] == [tt.bfloat16] * 3
+    assert x.grad.tolist() == [2.0, 4.0]

@@ -9,8 +9,9 @@ import numpy as np
 
 from tinytorch.ir.graph import Node, needed
 from tinytorch.tracer.mode import mode, no_grad, set_grad_enabled
+from tinytorch.tracer.pullback import ArrayEvaluator, pull_back
 from tinytorch.tracer.refusals import seed_for
-from tinytorch.tracer.tape import ArrayEvaluator, Recording, TapeNode, pick, pull_back
+from tinytorch.tracer.tape import Recording, TapeNode, pick
 from tinytorch.tracer.tensor import Tensor, apply_node, leaf_value
 
 

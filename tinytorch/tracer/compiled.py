@@ -21,7 +21,7 @@ from tinytorch import compiler
 from tinytorch.config import config
 from tinytorch.errors import SizeError
 from tinytorch.ir.graph import Graph
-from tinytorch.tracer import tape
+from tinytorch.tracer import pullback
 from tinytorch.tracer.binding import MISS, Binding
 from tinytorch.tracer.dump import dump
 from tinytorch.tracer.dynamic import SizeHistory
@@ -353,6 +353,6 @@ def run_subgraph(graph: Graph, values: Sequence[np.ndarray]) -> tuple[np.ndarray
     return tuple(results)
 
 
-tape.set_call_runner(run_subgraph)
+pullback.set_call_runner(run_subgraph)
 
 __all__ = ["compile"]

@@ -211,6 +211,11 @@ class _Finish:
         if leaf._array is not None:
             index = self._argument_index(leaf)
             return Result("argument", index) if index >= 0 else Result("same", value=leaf)
+        if leaf._grad is not None:
+            raise TraceError(
+                f"the compiled function returns a tensor of {leaf._type} that received a .grad "
+                "inside; return the .grad as a value of its own, and the tensor detached"
+            )
         base, chain = (leaf, ()) if leaf._base is None else (leaf._base, leaf._chain)
         if base._array is not None:
             index = self._argument_index(base)

@@ -22,16 +22,9 @@ from tinytorch.tracer.autograd.context import FREED
 from tinytorch.tracer.backward import TensorEvaluator
 from tinytorch.tracer.factories import default_generator
 from tinytorch.tracer.mode import enable_grad, mode, no_grad
+from tinytorch.tracer.pullback import ArrayEvaluator, pull_back
 from tinytorch.tracer.subtrace import apply_graph, close
-from tinytorch.tracer.tape import (
-    ArrayEvaluator,
-    Saved,
-    TapeNode,
-    next_serial,
-    pick,
-    pull_back,
-    python_op,
-)
+from tinytorch.tracer.tape import Saved, TapeNode, next_serial, pick, python_op
 from tinytorch.tracer.tensor import Tensor, apply_node, leaf_value
 from tinytorch.tracer.tree import flatten, unflatten
 

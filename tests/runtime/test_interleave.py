@@ -36,6 +36,10 @@ def test_the_hint_stands_on_the_back_edge_of_the_innermost_loop():
     assert '!2 = !{!"llvm.loop.interleave.count", i32 4}' in lines
 
 
+def test_one_vector_at_a_time_keeps_the_loop():
+    assert '!2 = !{!"llvm.loop.unroll.disable"}' in hinted(MODULE.replace(f"{MARK} 4", f"{MARK} 1"))
+
+
 def test_a_module_without_marks_stays_as_it_is():
     text = MODULE.replace(MARK, "a remark")
     assert hinted(text) is text

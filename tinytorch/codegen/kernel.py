@@ -78,7 +78,7 @@ class KernelPrinter:
         """Print a loop; targets say what a bind means."""
         bounds = "lo, hi" if loop.bind == "chunk" else size_text(loop.axis.extent)
         self.emit(depth, f"for {loop.axis.name} in range({bounds}):")
-        if loop.interleave > 1:
+        if loop.interleave:
             self.expressions.functions.add("interleave")
             self.emit(depth + 1, f"interleave({loop.interleave})")
         self.body(loop.body, depth + 1)

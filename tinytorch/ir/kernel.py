@@ -166,13 +166,14 @@ class Loop:
     A ``chunk`` loop runs over ``lo <= axis < hi``, the range of the chunk at hand; other loops run
     over ``0 <= axis < axis.extent``. ``origin`` of a loop is not stored: see ``Kernel.origins``.
     ``interleave`` says how many vectors of a vectorised loop are computed side by side, so that
-    one does not wait for the other's latency.
+    one does not wait for the other's latency; 0 leaves it to the target, 1 asks for vectors of
+    this very loop where a compiler might unroll it away.
     """
 
     axis: Symbol
     bind: str
     body: tuple[Stmt, ...]
-    interleave: int = 1
+    interleave: int = 0
 
 
 @dataclass(frozen=True, slots=True)

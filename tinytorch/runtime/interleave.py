@@ -1,9 +1,10 @@
 """Interleaving: a loop's wish to compute several vectors side by side, handed on to LLVM.
 
-A text says ``interleave(4)`` inside a loop. Lowered, that is a comment in the block at hand, which
-anyone else's compiler passes over; here the module's text is rewritten so that the loop's back edge
-carries LLVM's own hint, ``llvm.loop.interleave.count``. LLVM alone would decide by the loop's size
-and leave long bodies as they are, though it is those whose latency nothing else hides.
+A text says ``interleave(4)`` inside a loop, or ``interleave(1)`` where a short loop is to be
+vectorised itself rather than unrolled for the loop around it. Lowered, that is a comment in the
+block at hand, which anyone else's compiler passes over; here the module's text is rewritten so that
+the loop's back edge carries LLVM's own hint. LLVM alone would decide by the loop's size and leave
+long bodies as they are, though it is those whose latency nothing else hides.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import networkx as nx
 
 MARK = "tinytorch.interleave"
 
+_HINTS = ('!"llvm.loop.unroll.disable"', '!"llvm.loop.interleave.count", i32 {}')
+"""For a loop that is to stay one, and for one with several vectors side by side."""
 _MARKED = re.compile(rf"; {MARK} (\d+)")
 _LABEL = re.compile(r'^("[^"]+"|[\w.$-]+):')
 _TARGET = re.compile(r"label %(\"[^\"]+\"|[\w.$-]+)")
@@ -36,7 +39,7 @@ def hinted(text: str) -> str:
                 lines[latch] += f", !llvm.loop !{number}"
                 nodes += [
                     f"!{number} = distinct !{{!{number}, !{number + 1}}}",
-                    f'!{number + 1} = !{{!"llvm.loop.interleave.count", i32 {count}}}',
+                    f"!{number + 1} = !{{{_HINTS[count > 1].format(count)}}}",
                 ]
                 number += 2
     return "\n".join([*lines, *nodes, ""])

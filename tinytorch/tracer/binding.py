@@ -302,13 +302,11 @@ class Binding:
         trace = self.traced.trace
         for number, (node, tensor) in enumerate(trace.captures):
             if node in self.traced.graph.updates:
-                owner = self._capture_text(number, tensor)
-                self.emit(1, f"{owner}._storage.version += 1")
-
-    def _capture_text(self, number: int, tensor: Tensor) -> str:
-        if number in self.traced.argument_of:
-            return f"a{self.traced.argument_of[number]}"
-        return self.bind(f"keep{number}", tensor)
+                if number in self.traced.argument_of:
+                    storage = f"a{self.traced.argument_of[number]}._storage"
+                else:
+                    storage = self.bind(f"storage{number}", tensor._storage)
+                self.emit(1, f"{storage}.version += 1")
 
     def _tensor_text(self, tensor: Tensor, name: str) -> str:
         for position, leaf in enumerate(self.traced.leaves):

@@ -91,7 +91,8 @@ def interleaved(body: tuple[Stmt, ...], flat: bool) -> tuple[Stmt, ...]:
 
     What a processor can look ahead is shorter than one pass through a long body, so vectors that
     follow each other would wait for the latency of every step. Short bodies need no help, and a
-    loop must be long enough to fill the vectors.
+    loop must be long enough to fill the vectors. A loop of few vectors is kept a loop: unrolled
+    away, it would leave the loop around it to be vectorised, across rows.
     """
     done: list[Stmt] = []
     for stmt in body:
@@ -101,7 +102,8 @@ def interleaved(body: tuple[Stmt, ...], flat: bool) -> tuple[Stmt, ...]:
             count = _side_by_side(sum(_cost(s) for s in stmt.body))
             while not flat and count > 1 and count * _LANES > 4 * typical(stmt.axis.extent):
                 count //= 2
-            stmt = replace(stmt, interleave=count)
+            few = stmt.bind == "vector" and _FEW[0] <= typical(stmt.axis.extent) <= _FEW[1]
+            stmt = replace(stmt, interleave=count if count > 1 else int(few))
         done.append(stmt)
     return tuple(done)
 
@@ -116,6 +118,7 @@ def _cost(stmt: Stmt) -> int:
 
 
 _INTERLEAVE = ((16, 1), (1000, 4), (math.inf, 1))
+_FEW = (8, 128)
 _COST_OF = {op.expr: op.costly for op in TABLE.values() if op.expr is not None}
 _ROLES = ("in", "sizes", "out", "inout", "partial", "status", "scratch")
 

@@ -1,15 +1,16 @@
-"""relu_217c3ce3: 64 rows, 64 a chunk."""
+"""relu_d89b239e: 64 rows, 64 a chunk."""
 
 import numpy as np
 from numba import njit, prange
 
-from tinytorch.runtime.intrinsics import relu
+from tinytorch.runtime.intrinsics import interleave, relu
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def relu_217c3ce3(x0, x1, y0, lo, hi, chunk):
+def relu_d89b239e(x0, x1, y0, lo, hi, chunk):
     for i in range(lo, hi):
         for j in range(48):
+            interleave(1)
             x_1 = x0[i * 48 + j]
             x_2 = x1[j]
             add_3 = x_1 + x_2
@@ -18,8 +19,8 @@ def relu_217c3ce3(x0, x1, y0, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_relu_217c3ce3(x0, x1, y0):
+def run_relu_d89b239e(x0, x1, y0):
     extent, size = 64, 64
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
-        relu_217c3ce3(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)
+        relu_d89b239e(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)

@@ -157,3 +157,16 @@ def test_a_training_step_compiled():
         return [step(x) for _ in range(3)] + [p.detach() for p in models.parameters()]
 
     check(scenario, compiles=1)
+
+
+def test_compiling_takes_as_many_kernels_for_any_length():
+    layer = filled(nn.GRU(2, 2, bidirectional=True))
+    counts = []
+    for length in (3, 9):
+        step = tt.compile(lambda x: layer(x)[0])
+        x = normal(length, 2, 2)
+        np.testing.assert_allclose(
+            step(x).detach().numpy(), layer(x)[0].detach().numpy(), atol=1e-6
+        )
+        counts.append(len(step.kernels))
+    assert counts[0] == counts[1]

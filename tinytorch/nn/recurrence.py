@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tinytorch.nn.functional import linear
-from tinytorch.tracer.functions import relu, sigmoid, tanh
-from tinytorch.tracer.shapes import cat, stack
+from tinytorch.tracer.functions import relu, scan, sigmoid, tanh
+from tinytorch.tracer.shapes import cat
 from tinytorch.tracer.tensor import Tensor
 
 Weights = tuple[Any, ...]
@@ -85,10 +85,12 @@ def along_time(
 ) -> tuple[Any, Tensor]:
     """Run a step along the first axis; return the last state and all hidden states, stacked.
 
-    Reversed, time runs from the end; hidden states stay in the order of the input.
+    Reversed, time runs from the end; hidden states stay in the order of the input. It is a scan,
+    so compiling takes the same time for every length.
     """
-    outputs: list[Any] = [None] * driven.shape[0]
-    for t in range(driven.shape[0] - 1, -1, -1) if reverse else range(driven.shape[0]):
-        state = step(state, driven[t], weights)
-        outputs[t] = state[0] if isinstance(state, tuple) else state
-    return state, stack(outputs)
+
+    def move(carry: Any, row: Tensor) -> tuple[Any, Tensor]:
+        carry = step(carry, row, weights)
+        return carry, carry[0] if isinstance(carry, tuple) else carry
+
+    return scan(move, state, driven, reverse=reverse)

@@ -78,7 +78,7 @@ detach = register(
 # ------------------------------------------------------- checks at run time
 
 ERRORS = {"IndexError": IndexError, "RuntimeError": RuntimeError,
-          "ZeroDivisionError": ZeroDivisionError}
+          "ValueError": ValueError, "ZeroDivisionError": ZeroDivisionError}
 
 
 def _same(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:

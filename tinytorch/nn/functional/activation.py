@@ -21,6 +21,13 @@ _SELU_ALPHA = 1.6732632423543772848170429916717
 _SELU_SCALE = 1.0507009873554804934193349852946
 
 
+def check_floating(input: Tensor, function: str) -> None:
+    """Raise TypeError unless it is a tensor, NotImplementedError for ints and bools."""
+    check_tensor(input, function)
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(f'"{function}" not implemented for {input.dtype.name}')
+
+
 def stored(input: Tensor, out: Tensor, inplace: bool) -> Tensor:
     """The result, written into the input if asked."""
     return input.copy_(out) if inplace else out
@@ -36,6 +43,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
     Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
     """
+    check_floating(input, "gelu")
     if approximate == "none":
         return input * 0.5 * (1.0 + elementwise.erf(input * _SQRT_HALF))
     if approximate == "tanh":
@@ -46,6 +54,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """Product of x and its sigmoid."""
+    check_floating(input, "silu")
     return stored(input, input * sigmoid(input), inplace)
 
 
@@ -56,6 +65,7 @@ def leaky_relu(input: Tensor, negative_slope: Any = 0.01, inplace: bool = False)
 
 def elu(input: Tensor, alpha: Any = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha times expm1(x)."""
+    check_floating(input, "elu")
     below = elementwise.expm1(where(input > 0, 0.0, input)) * alpha
     return stored(input, where(input > 0, input, below), inplace)
 
@@ -73,17 +83,20 @@ def stable_softplus(input: Tensor) -> Tensor:
 
 def softplus(input: Tensor, beta: Any = 1.0, threshold: Any = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold."""
+    check_floating(input, "softplus")
     scaled = input * beta
     return where(scaled > threshold, input, stable_softplus(scaled) / beta)
 
 
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(x)), without overflow or loss."""
+    check_floating(input, "logsigmoid")
     return -stable_softplus(-input)
 
 
 def celu(input: Tensor, alpha: Any = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha times expm1(x / alpha)."""
+    check_floating(input, "celu")
     if alpha == 0:
         raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
     below = elementwise.expm1(where(input > 0, 0.0, input) / alpha) * alpha
@@ -95,12 +108,14 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
     Source: Klambauer et al., "Self-Normalizing Neural Networks", 2017.
     """
+    check_floating(input, "selu")
     below = elementwise.expm1(where(input > 0, 0.0, input)) * (_SELU_SCALE * _SELU_ALPHA)
     return stored(input, where(input > 0, input * _SELU_SCALE, below), inplace)
 
 
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x times tanh(softplus(x)). Source: Misra, "Mish", 2019."""
+    check_floating(input, "mish")
     return stored(input, input * elementwise.tanh(stable_softplus(input)), inplace)
 
 
@@ -112,6 +127,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     check_tensor(input, "glu")
     if input.ndim == 0:
         raise RuntimeError("glu does not support 0-dimensional tensors")
+    check_floating(input, "glu")
     axis = axis_of(dim, input.ndim)
     size = input.shape[axis]
     if size % 2:

@@ -22,6 +22,8 @@ from tinytorch.tracer.tensor import Tensor
 
 def _result_sizes(function: str, n: int, input: Tensor, output_size: Any) -> tuple[int, ...]:
     check_tensor(input, function)
+    if output_size is None:
+        raise TypeError(f"{function}(): argument 'output_size' must be int or tuple of ints")
     if input.ndim not in (n + 1, n + 2):
         raise RuntimeError(
             f"{function}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(input.shape)}"

@@ -49,7 +49,8 @@ def scaled_dot_product_attention(
         key, value = _repeated(query, key), _repeated(query, value)
     half = query.dtype.bits < 32
     wide = [x.to(types.float32) if half else x for x in (query, key, value)]
-    factor = 1.0 / math.sqrt(query.shape[-1]) if scale is None else scale
+    width = query.shape[-1]
+    factor = (1.0 / math.sqrt(width) if width else math.inf) if scale is None else scale
     scores = matmul(wide[0] * factor, wide[1].transpose(-2, -1))
     if is_causal:
         rows, columns = scores.shape[-2:]

@@ -76,7 +76,7 @@ def _check_input(input: Tensor, weight: Tensor | None, function: str) -> None:
     if input.ndim == 0:
         raise ValueError(f"{function}: Expected 1 or more dimensions (got 0)")
     if not input.dtype.is_floating_point:
-        raise RuntimeError(f'"{function}" not implemented for {input.dtype.name}')
+        raise NotImplementedError(f'"{function}" not implemented for {input.dtype.name}')
     classes = input.shape[0 if input.ndim == 1 else 1]
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(
@@ -94,10 +94,10 @@ def _check_target(input: Tensor, target: Tensor, axis: int) -> None:
     expected = (*input.shape[:axis], *input.shape[axis + 1 :])
     if tuple(target.shape) == expected:
         return
-    if axis and target.ndim and target.shape[0] != input.shape[0]:
+    batch = target.shape[0] if target.ndim else 0
+    if axis and batch != input.shape[0]:
         raise ValueError(
-            f"Expected input batch_size ({input.shape[0]}) to match target batch_size "
-            f"({target.shape[0]})."
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({batch})."
         )
     raise RuntimeError(f"Expected target size {list(expected)}, got {list(target.shape)}")
 

@@ -96,6 +96,11 @@ def unfold(
             (stride, "stride"),
         )
     )  # fmt: skip
+    if min(kernel) < 1 or min(steps) < 1 or min(gaps) < 1 or min(pads) < 0:
+        raise RuntimeError(
+            f"unfold: kernel size, stride and dilation should be greater than zero, padding not "
+            f"negative, but got {kernel}, {steps}, {gaps} and {pads}"
+        )
     batched = input if input.ndim == 4 else input.unsqueeze(0)
     n, c = batched.shape[:2]
     seen = _seen(batched, kernel, steps, [(p, p) for p in pads], gaps, "unfold")
@@ -124,6 +129,11 @@ def fold(
         raise RuntimeError(
             "Expected 2D or 3D (batch mode) tensor for input with possibly 0 batch size and "
             f"non-zero dimensions for input, but got: {list(input.shape)}"
+        )
+    if min(kernel) < 1 or min(steps) < 1 or min(gaps) < 1:
+        raise RuntimeError(
+            "fold: kernel size, stride and dilation should be greater than zero, but got "
+            f"{kernel}, {steps} and {gaps}"
         )
     batched = input if input.ndim == 3 else input.unsqueeze(0)
     n, rows, columns = batched.shape

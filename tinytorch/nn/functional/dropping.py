@@ -88,6 +88,8 @@ def dropout2d(
     """
     _check(input, p, "dropout2d")
     if input.ndim < 2:
+        if not training:
+            return input
         raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     if input.ndim != 4:
         warnings.warn(

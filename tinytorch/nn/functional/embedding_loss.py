@@ -76,7 +76,13 @@ def soft_margin_loss(
     reduction = reduction_of(size_average, reduce, reduction)
     check_tensor(input, "soft_margin_loss")
     check_tensor(target, "soft_margin_loss")
-    return reduced(stable_softplus(-target * input), reduction)
+    losses = stable_softplus(-(target.to(input.dtype) * input))
+    if losses.shape != input.shape:
+        raise RuntimeError(
+            f"output with shape {list(input.shape)} doesn't match the broadcast shape "
+            f"{list(losses.shape)}"
+        )
+    return reduced(losses, reduction)
 
 
 def multilabel_soft_margin_loss(
@@ -88,7 +94,9 @@ def multilabel_soft_margin_loss(
     check_tensor(input, "multilabel_soft_margin_loss")
     check_tensor(target, "multilabel_soft_margin_loss")
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
-    return reduced((losses if weight is None else losses * weight).mean(-1), reduction)
+    weighted = losses if weight is None else losses * weight
+    axis = input.ndim - 1
+    return reduced(weighted.sum(axis) / input.shape[axis], reduction)
 
 
 def triplet_margin_loss(

@@ -22,6 +22,14 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises RuntimeError where shapes do not fit or dtypes differ.
     """
     check_tensor(input, "linear")
+    check_tensor(weight, "linear")
+    if input.ndim == 0 or weight.ndim == 0:
+        raise RuntimeError(
+            f"both arguments to linear need to be at least 1D, but they are {input.ndim}D and "
+            f"{weight.ndim}D"
+        )
+    if weight.ndim > 2:
+        raise RuntimeError(f"linear: weight must be a matrix or a vector, not {weight.ndim}D")
     return tensor_functions.linear(input, weight, bias)
 
 
@@ -35,7 +43,7 @@ def bilinear(
     """
     for x in (input1, input2, weight):
         check_tensor(x, "bilinear")
-    if input1.shape[:-1] != input2.shape[:-1]:
+    if input1.ndim == 0 or input1.shape[:-1] != input2.shape[:-1]:
         raise RuntimeError(
             "bilinear(): input batch dimensions do not match: got "
             f"{list(input1.shape)} and {list(input2.shape)}"

@@ -29,6 +29,8 @@ def kl_div(
     """
     check_tensor(input, "kl_div")
     check_tensor(target, "kl_div")
+    if not input.dtype.is_floating_point or not target.dtype.is_floating_point:
+        raise RuntimeError("kl_div: Integral inputs not supported.")
     if reduction != "batchmean":
         reduction = reduction_of(size_average, reduce, reduction)
     if reduction == "mean":
@@ -80,8 +82,8 @@ def gaussian_nll_loss(
     """(log(var) + (input - target) ** 2 / var) / 2, the variance being at least ``eps``.
 
     ``var`` is a number, of the input's shape, or without its last axis. ``full`` adds
-    log(2 * pi) / 2. Raises ValueError where shapes do not fit, RuntimeError for a negative
-    variance. No gradient is lost where the variance is limited.
+    log(2 * pi) / 2. Raises ValueError where shapes do not fit or a variance is negative. No
+    gradient is lost where the variance is limited.
     """
     check_tensor(input, "gaussian_nll_loss")
     check_tensor(target, "gaussian_nll_loss")
@@ -95,7 +97,7 @@ def gaussian_nll_loss(
             var = var.unsqueeze(-1)
         elif tuple(input.shape[:-1]) != tuple(var.shape[:-1]) or var.shape[-1] != 1:
             raise ValueError("var is of incorrect size")
-    in_range((var < 0).to(types.int64), 1, "RuntimeError", "var has negative entry/entries", False)
+    in_range((var < 0).to(types.int64), 1, "ValueError", "var has negative entry/entries", False)
     limited = var + where(var < eps, eps - var, 0.0).detach()
     difference = input - target
     losses = 0.5 * (elementwise.log(limited) + difference * difference / limited)

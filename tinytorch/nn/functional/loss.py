@@ -10,14 +10,15 @@ from tinytorch.nn.functional.reductions import reduced, reduction_of
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.functions import elementwise, logical_not, where
 from tinytorch.tracer.functions.gathering import in_range
+from tinytorch.tracer.limits import promote_types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 _LOG_FLOOR = -100.0
 
 
-def _check_pair(input: Tensor, target: Tensor, function: str) -> None:
-    """Check both tensors; warn, as PyTorch does, where their shapes differ and so broadcast."""
+def _pair(input: Tensor, target: Tensor, function: str) -> tuple[Tensor, Tensor]:
+    """Both tensors in one dtype; warns, as PyTorch does, where their shapes differ."""
     check_tensor(input, function)
     if not isinstance(target, Tensor):
         raise TypeError(
@@ -30,6 +31,10 @@ def _check_pair(input: Tensor, target: Tensor, function: str) -> None:
             "Please ensure they have the same size.",
             stacklevel=3,
         )
+    dtype = promote_types(input.dtype, target.dtype)
+    if dtype is types.bool:
+        raise NotImplementedError(f'"{function}" not implemented for bool')
+    return input.to(dtype), target.to(dtype)
 
 
 def _weighted(
@@ -54,7 +59,7 @@ def mse_loss(
 ) -> Tensor:  # fmt: skip
     """Squared difference; with ``weight`` (of the same shape) the mean is a weighted one."""
     reduction = reduction_of(size_average, reduce, reduction)
-    _check_pair(input, target, "mse_loss")
+    input, target = _pair(input, target, "mse_loss")
     difference = input - target
     return _weighted(difference * difference, weight, reduction, "mse_loss")
 
@@ -65,7 +70,7 @@ def l1_loss(
 ) -> Tensor:  # fmt: skip
     """Absolute difference; with ``weight`` (of the same shape) the mean is a weighted one."""
     reduction = reduction_of(size_average, reduce, reduction)
-    _check_pair(input, target, "l1_loss")
+    input, target = _pair(input, target, "l1_loss")
     return _weighted(elementwise.abs(input - target), weight, reduction, "l1_loss")
 
 
@@ -79,7 +84,7 @@ def smooth_l1_loss(
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction=reduction)
-    _check_pair(input, target, "smooth_l1_loss")
+    input, target = _pair(input, target, "smooth_l1_loss")
     d = elementwise.abs(input - target)
     return reduced(where(d < beta, d * d * (0.5 / beta), d - 0.5 * beta), reduction)
 
@@ -94,7 +99,7 @@ def huber_loss(
         raise RuntimeError(
             f"huber_loss does not support non-positive values for delta, got {delta}"
         )
-    _check_pair(input, target, "huber_loss")
+    input, target = _pair(input, target, "huber_loss")
     d = elementwise.abs(input - target)
     losses = where(d <= delta, d * d * 0.5, (d - 0.5 * delta) * delta)
     return _weighted(losses, weight, reduction, "huber_loss")
@@ -130,6 +135,9 @@ def binary_cross_entropy(
     _check_equal_shapes(input, target, "binary_cross_entropy")
     outside = logical_not((input >= 0) & (input <= 1))  # so that NaN is outside
     message = "all elements of input should be between 0 and 1"
+    in_range(outside.to(types.int64), 1, "RuntimeError", message, False)
+    outside = logical_not((target >= 0) & (target <= 1))
+    message = "all elements of target should be between 0 and 1"
     in_range(outside.to(types.int64), 1, "RuntimeError", message, False)
     losses = -(target * _floored_log(input) + (1.0 - target) * _floored_log(1.0 - input))
     return reduced(losses if weight is None else losses * weight, reduction)

@@ -139,8 +139,9 @@ def instance_norm(
     """
     _check_floating(input, "instance_norm")
     if input.ndim < 3:
-        raise RuntimeError(
-            f"instance_norm: expected an input (N, C, ...), got shape {list(input.shape)}"
+        raise ValueError(
+            "Expected more than 1 spatial element when training, got input size "
+            f"{input.shape}"
         )
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
@@ -260,6 +261,12 @@ def rms_norm(
     ``eps`` None is the machine epsilon of the dtype computed in. Raises RuntimeError where shapes
     do not fit. Source: Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019.
     """
+    check_tensor(input, "rms_norm")
+    if input.ndim < len(tuple(normalized_shape)):
+        raise ValueError(
+            f"Input tensor must have at least {len(tuple(normalized_shape))} dimensions, but got "
+            f"{input.ndim}"
+        )
     axes = _check_normalized("rms_norm", input, normalized_shape, weight, None)
     wide = _wide(input)
     eps = finfo(wide.dtype).eps if eps is None else eps

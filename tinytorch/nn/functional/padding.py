@@ -53,9 +53,9 @@ def _part(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
 def _extended(x: Tensor, axis: int, low: int, high: int, mode: str) -> Tensor:
     """One axis padded; what negative amounts cut off goes first, as in PyTorch."""
     before, after = max(low, 0), max(high, 0)
-    _check_room(x, axis, before, after, mode)
     if low < 0 or high < 0:
         x = constant_pad_nd(x, [0, 0] * (x.ndim - 1 - axis) + [min(low, 0), min(high, 0)])
+    _check_room(x, axis, before, after, mode)
     size, shape = x.shape[axis], x.shape
     if mode == "reflect":
         head = flip(_part(x, axis, 1, before + 1), axis)

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinytorch.nn.functional.activation import celu, elu, leaky_relu, relu, rrelu, selu, stored
+from tinytorch.nn.functional.activation import (
+    celu,
+    check_floating,
+    elu,
+    leaky_relu,
+    relu,
+    rrelu,
+    selu,
+    stored,
+)
+from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.shapes import check_tensor
@@ -23,6 +33,8 @@ def hardtanh(
     Raises ValueError if the limits cross.
     """
     check_tensor(input, "hardtanh")
+    if input.dtype is types.bool:
+        raise RuntimeError("Bool inputs not supported for hardtanh")
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
     below = where(input <= min_val, min_val, input)
@@ -36,6 +48,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """(x + 3) / 6 limited to [0, 1]."""
+    check_floating(input, "hardsigmoid")
     out = where(input <= -3, 0.0, where(input >= 3, 1.0, input / 6 + 0.5))
     return stored(input, out, inplace)
 
@@ -47,7 +60,7 @@ def _hard_gated(input: Tensor) -> Tensor:
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x times hardsigmoid(x). Source: Howard et al., "Searching for MobileNetV3", 2019."""
-    check_tensor(input, "hardswish")
+    check_floating(input, "hardswish")
     inside = _hard_gated(input)
     out = where(input <= -3, input * 0.0, where(input >= 3, input, inside))
     return stored(input, out, inplace)
@@ -55,13 +68,13 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def hardshrink(input: Tensor, lambd: Any = 0.5) -> Tensor:
     """0 where |x| is at most lambd, else x."""
-    check_tensor(input, "hardshrink")
+    check_floating(input, "hardshrink")
     return where((input >= -lambd) & (input <= lambd), 0.0, input)
 
 
 def softshrink(input: Tensor, lambd: Any = 0.5) -> Tensor:
     """x moved towards 0 by lambd, at most to 0. Raises RuntimeError for a negative lambd."""
-    check_tensor(input, "softshrink")
+    check_floating(input, "softshrink")
     if lambd < 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     below = where(input < -lambd, input + lambd, input * 0.0)
@@ -71,6 +84,8 @@ def softshrink(input: Tensor, lambd: Any = 0.5) -> Tensor:
 def threshold(input: Tensor, threshold: Any, value: Any, inplace: bool = False) -> Tensor:
     """x where above the threshold (or NaN), else ``value``."""
     check_tensor(input, "threshold")
+    if input.dtype is types.bool:
+        raise NotImplementedError('"threshold" not implemented for bool')
     return stored(input, where(input <= threshold, value, input).to(input.dtype), inplace)
 
 

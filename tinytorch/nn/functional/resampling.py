@@ -54,6 +54,8 @@ def interpolate(
             "align_corners option can only be set with the interpolating modes: linear | bilinear "
             "| bicubic | trilinear"
         )
+    if mode not in _MODES:
+        raise NotImplementedError(f"interpolate: unknown mode {mode!r}; known are {list(_MODES)}")
     n = input.ndim - 2
     sizes, scales = _target(input, n, size, scale_factor, recompute_scale_factor)
     if antialias:
@@ -218,7 +220,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: Any) -> Tensor:
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
             f"of upscale_factor, but input.size(-3)={c} is not divisible by {r * r}"
         )
-    split = input.reshape(-1, c // (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3)
+    split = input.reshape(math.prod(batch), c // (r * r), r, r, h, w).permute(0, 1, 4, 2, 5, 3)
     return split.reshape(*batch, c // (r * r), h * r, w * r)
 
 
@@ -232,7 +234,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: Any) -> Tensor:
                 f"pixel_unshuffle expects {name} to be divisible by downscale_factor, but "
                 f"input.size({axis})={size} is not divisible by {r}"
             )
-    split = input.reshape(-1, c, h // r, r, w // r, r).permute(0, 1, 3, 5, 2, 4)
+    split = input.reshape(math.prod(batch), c, h // r, r, w // r, r).permute(0, 1, 3, 5, 2, 4)
     return split.reshape(*batch, c * r * r, h // r, w // r)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from tinytorch.tracer import dtypes as types
@@ -21,7 +22,7 @@ def softmax(
     ``dim`` None is axis 0 of 0, 1 or 3 axes, else axis 1, with a warning, as in PyTorch.
     """
     dim = _axis(input, dim, "softmax", _stacklevel)
-    return tensor_functions.softmax(_floating(input, dtype, "softmax"), dim)
+    return _along(tensor_functions.softmax, _floating(input, dtype, "softmax"), dim)
 
 
 def softmin(
@@ -29,7 +30,7 @@ def softmin(
 ) -> Tensor:
     """``softmax`` of -x."""
     dim = _axis(input, dim, "softmin", _stacklevel)
-    return tensor_functions.softmax(-_floating(input, dtype, "softmin"), dim)
+    return _along(tensor_functions.softmax, -_floating(input, dtype, "softmin"), dim)
 
 
 def log_softmax(
@@ -37,7 +38,7 @@ def log_softmax(
 ) -> Tensor:
     """log(softmax(x)) along an axis, without overflow or loss; ``dim`` None as in ``softmax``."""
     dim = _axis(input, dim, "log_softmax", _stacklevel)
-    return tensor_functions.log_softmax(_floating(input, dtype, "log_softmax"), dim)
+    return _along(tensor_functions.log_softmax, _floating(input, dtype, "log_softmax"), dim)
 
 
 def gumbel_softmax(
@@ -62,6 +63,12 @@ def gumbel_softmax(
     classes = arange(logits.shape[axis])
     classes = classes.reshape(*(-1 if i == axis else 1 for i in range(logits.ndim)))
     return (classes == place).to(soft.dtype) - soft.detach() + soft
+
+
+def _along(function: Callable[..., Tensor], input: Tensor, dim: Any) -> Tensor:
+    """Apply along an axis; without elements nothing is left to do."""
+    axis = axis_of(dim, input.ndim)
+    return input.clone() if input.numel() == 0 else function(input, axis)
 
 
 def _at_least(x: Tensor, dtype: Any) -> Tensor:

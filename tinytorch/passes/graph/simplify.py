@@ -19,6 +19,7 @@ from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.storage import numbers, run_rule, stored
 from tinytorch.ir.types import int64
+from tinytorch.passes.graph.control import simplify_control
 from tinytorch.passes.graph.rebuild import expand_calls, rebuild, with_inner
 
 
@@ -92,7 +93,8 @@ def simplify(graph: Graph) -> Graph:
     def replace(target: Graph, node: Node, operands: list[Node]) -> Node:
         return Builder(target).add(node.op, operands, **node.attrs)
 
-    simple = rebuild(with_inner(expand_calls(graph), simplify), replace)
+    graph = simplify_control(with_inner(expand_calls(graph), simplify))
+    simple = rebuild(graph, replace)
     return rebuild(simple) if len(simple.live() | set(simple.inputs)) < len(simple) else simple
 
 

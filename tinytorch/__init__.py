@@ -21,6 +21,7 @@ from tinytorch import autograd as autograd
 from tinytorch import data as data
 from tinytorch import func as func
 from tinytorch.func import vmap as vmap
+from tinytorch import linalg as linalg
 from tinytorch import nn as nn
 from tinytorch import optim as optim
 from tinytorch import utils as utils

@@ -8,7 +8,7 @@ from typing import Any
 from tinytorch.nn.functional.dropping import dropout
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
-from tinytorch.tracer.functions import elementwise, matmul, reduction
+from tinytorch.tracer.functions import elementwise, extremes, matmul
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
@@ -77,7 +77,7 @@ def _masked(scores: Tensor, mask: Tensor, dtype: Any) -> Tensor:
 
 def _softmax(scores: Tensor) -> Tensor:
     """Softmax along the last axis; zeros where every score is -inf."""
-    top = reduction.amax(scores, -1, keepdim=True).detach()
+    top = extremes.amax(scores, -1, keepdim=True).detach()
     terms = elementwise.exp(scores - where(top == -math.inf, 0.0, top))
     total = terms.sum(-1, keepdim=True)
     return terms / where(total == 0, 1.0, total)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinytorch.tracer.functions import elementwise, reduction
+from tinytorch.tracer.functions import elementwise, extremes
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.limits import promote_types
 from tinytorch.tracer.shapes import check_tensor
@@ -17,9 +17,9 @@ def norm(x: Tensor, p: Any, dim: Any, keepdim: bool) -> Tensor:
     p = float(p)
     size = elementwise.abs(x)
     if p == math.inf:
-        return reduction.amax(size, dim, keepdim)
+        return extremes.amax(size, dim, keepdim)
     if p == -math.inf:
-        return reduction.amin(size, dim, keepdim)
+        return extremes.amin(size, dim, keepdim)
     if p == 0:
         return (x != 0).to(x.dtype).sum(dim, keepdim)
     if p == 1:

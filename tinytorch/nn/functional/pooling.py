@@ -13,7 +13,7 @@ from typing import Any
 from tinytorch.nn.functional.sizes import per_axis
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
-from tinytorch.tracer.functions import elementwise, reduction
+from tinytorch.tracer.functions import elementwise, extremes
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.functions.padding import constant_pad_nd
 from tinytorch.tracer.functions.windows import windows
@@ -158,9 +158,9 @@ def first_largest(inside: Tensor, instead: Tensor | None = None) -> tuple[Tensor
     fixed = inside.detach()
     position = fixed.argmax(-1)
     if instead is not None:
-        position = where(reduction.amax(fixed, -1) == lowest(inside), instead, position)
+        position = where(extremes.amax(fixed, -1) == lowest(inside), instead, position)
     if not inside.dtype.is_floating_point:
-        return reduction.amax(inside, -1), position
+        return extremes.amax(inside, -1), position
     chosen = arange(inside.shape[-1]) == position.unsqueeze(-1)
     return where(chosen, inside, 0.0).sum(-1), position
 

@@ -11,36 +11,49 @@ from tinytorch.tracer.functions import (
     bits,
     choice,
     comparison,
+    contracting,
     control,
+    cumulative,
     elementwise,
+    extremes,
     gathering,
     joining,
     masking,
     maths,
+    norms,
     padding,
     product,
     reduction,
     rounding,
     scattering,
+    searching,
     softmaxes,
+    sorting,
     splitting,
     viewing,
 )
 from tinytorch.tracer.functions.arranging import *
+from tinytorch.tracer.functions.contracting import *
 from tinytorch.tracer.functions.control import *
+from tinytorch.tracer.functions.cumulative import *
 from tinytorch.tracer.functions.elementwise import *
+from tinytorch.tracer.functions.extremes import *
 from tinytorch.tracer.functions.gathering import *
 from tinytorch.tracer.functions.joining import *
 from tinytorch.tracer.functions.masking import *
+from tinytorch.tracer.functions.norms import *
 from tinytorch.tracer.functions.padding import *
 from tinytorch.tracer.functions.product import *
 from tinytorch.tracer.functions.reduction import *
 from tinytorch.tracer.functions.scattering import *
+from tinytorch.tracer.functions.searching import *
 from tinytorch.tracer.functions.softmaxes import *
+from tinytorch.tracer.functions.sorting import *
 from tinytorch.tracer.functions.splitting import *
 from tinytorch.tracer.functions.viewing import *
 
 MODULES = (
-    arithmetic, arranging, bits, choice, comparison, gathering, joining, masking, maths, padding,
-    product, reduction, rounding, scattering, softmaxes, splitting, viewing,
+    arithmetic, arranging, bits, choice, comparison, contracting, cumulative, extremes,
+    gathering, joining, masking, maths, norms, padding, product, reduction, rounding,
+    scattering, searching, softmaxes, sorting, splitting, viewing,
 )  # fmt: skip

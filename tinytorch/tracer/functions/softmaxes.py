@@ -8,6 +8,7 @@ from typing import Any
 from tinytorch.ir import ops
 from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.functions.reduction import without_axes
+from tinytorch.tracer.mode import mode
 from tinytorch.tracer.shapes import axes_of
 from tinytorch.tracer.tensor import Tensor
 
@@ -32,12 +33,15 @@ def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
 
 @in_float32
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
-    """log(sum(exp(x))) along axes, without overflow."""
-    axes = axes_of(dim, input.ndim)
-    top = ops.max_(input, axes=axes).detach()
+    """log(sum(exp(x))) along axes, without overflow; integers become the default float."""
+    x = input if input.dtype.is_floating_point else input.to(mode.default_dtype)
+    axes = axes_of(dim, x.ndim)
+    if any(x._type.shape[a] == 0 for a in axes):
+        return without_axes(ops.log(ops.sum_(x, axes=axes)), x, axes, keepdim)
+    top = ops.max_(x, axes=axes).detach()
     top = ops.where(ops.abs_(top) == math.inf, 0.0, top)
-    out = ops.log(ops.sum_(ops.exp(input - top), axes=axes)) + top
-    return without_axes(out, input, axes, keepdim)
+    out = ops.log(ops.sum_(ops.exp(x - top), axes=axes)) + top
+    return without_axes(out, x, axes, keepdim)
 
 
 __all__ = [

@@ -1,0 +1,36 @@
+"""``tinytorch.linalg``: what of linear algebra is made of sums, products and choices."""
+
+from typing import Any
+
+from tinytorch.tracer.functions.norms import linalg_norm as norm
+from tinytorch.tracer.functions.norms import matrix_norm, vector_norm
+from tinytorch.tracer.functions.product import cross as _cross
+from tinytorch.tracer.functions.product import matmul, matrix_power, multi_dot, vecdot
+from tinytorch.tracer.functions.viewing import diagonal as _diagonal
+from tinytorch.tracer.shapes import cat
+from tinytorch.tracer.tensor import Tensor
+
+
+def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """Cross product along an axis of size 3."""
+    return _cross(input, other, dim)
+
+
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:  # noqa: N803
+    """The diagonal of two axes (by default the last), as a new last axis."""
+    return _diagonal(A, offset, dim1, dim2)
+
+
+def vander(x: Tensor, N: Any = None) -> Tensor:  # noqa: N803
+    """Powers 0, 1, ... of each element, along a new last axis."""
+    n = int(x.shape[-1]) if N is None else N
+    columns = [x.constant(1, shape=(*x.shape, 1))]
+    for _ in range(n - 1):
+        columns.append(columns[-1] * x.unsqueeze(-1))
+    return cat(columns, -1)
+
+
+__all__ = [
+    "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vander",
+    "vecdot", "vector_norm",
+]  # fmt: skip

@@ -117,7 +117,7 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     """1 at each class index, else 0, as int64 with a new last axis."""
     if check_tensor(tensor, "one_hot").dtype is not int64:
         raise RuntimeError(
-            f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}"
+            f"one_hot is only applicable to index tensor of type int64, got {tensor.dtype}"
         )
     if num_classes == -1 and mode.trace is None and tensor._array is not None:
         if not tensor._type.size:

@@ -20,7 +20,7 @@ FLOORS = (
     {"passes", "codegen", "runtime"},
     {"compiler"},
     {"tracer"},
-    {"nn", "data", "autograd", "saving"},
+    {"nn", "data", "autograd", "linalg", "saving"},
     {"optim", "utils", "func"},  # averages of a model are a module; utils hands on data
     {"face"},
     {"compat"},  # written like a user's own code

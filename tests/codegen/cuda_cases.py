@@ -505,3 +505,19 @@ def scatter_extremes() -> Case:
     return b.case(*(
         op(x, index, axis=1, size=4) for op in (ops.scatter_max, ops.scatter_min, ops.scatter_prod)
     ))
+
+
+@case
+def windows_and_their_overlap() -> Case:
+    """A convolution with its gradients, and a pool: nested loops, guards, overlapping sums."""
+    b = Builder()
+    x, weight = b.normal(2, 3, 6, 7), b.normal(4, 18)
+    around = ops.pad(x, low=(0, 0, 1, 0), high=(0, 0, 1, 0))
+    at = {"axes": (2, 3), "sizes": (3, 2), "steps": (2, 1), "gaps": (1, 2)}
+    seen = ops.window(around, **at)
+    columns = ops.reshape(ops.permute(seen, order=(1, 4, 5, 0, 2, 3)), shape=(18, 30))
+    out = ops.matmul(weight, columns)
+    blocks = {"axes": (2, 3), "sizes": (2, 3), "steps": (2, 3), "gaps": (1, 1)}
+    top = ops.max_(ops.window(x, **blocks), axes=(4, 5))
+    loss = ops.sum_(out * out, axes=(0, 1)) + ops.sum_(ops.reshape(top, shape=(1, 36)), axes=(0, 1))
+    return b.case(out, top, loss, *b.gradients(loss, x, weight), tolerance=5e-5)

@@ -190,6 +190,28 @@ def test_lenet_with_batch_norm_and_dropout_trains_compiled_as_eager():
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-5)
 
 
+def test_lenet_compiles_once_more_for_all_batch_sizes():
+    outcomes = []
+    for compiled in (False, True):
+        tt.manual_seed(3)
+        model = LeNet()
+
+        def step(x, y, model=model):
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            return loss
+
+        run = tt.compile(step) if compiled else step
+        rng = np.random.default_rng(0)
+        losses = [
+            float(run(tt.tensor(rng.random((n, 1, 8, 8), "f4")), tt.tensor(rng.integers(0, 10, n))))
+            for n in (8, 5, 11, 3)
+        ]
+        outcomes.append(losses + [float(p.grad.sum()) for p in model.parameters()])
+    np.testing.assert_allclose(outcomes[1], outcomes[0], rtol=2e-4, atol=2e-4)
+    assert run.cache_info().compiles == 2
+
+
 @pytest.mark.parametrize(
     ("layer", "shape", "axes"),
     [

@@ -327,3 +327,66 @@ def test_representations_can_be_read():
     assert any("N0 = sizes[0]" in kernel.source for kernel in step.kernels)
     assert "compiled for any size" in step.explain()
     assert tt.compare(step, *rows(8)).ok
+
+
+def test_a_recurrent_net_of_any_length_and_batch():
+    weight = tt.tensor(np.random.default_rng(1).standard_normal((4, 4), np.float32) * 0.4)
+    weight.requires_grad_()
+
+    def run(x):
+        weight.grad = None
+
+        def cell(h, a):
+            h = (h @ weight + a).tanh()
+            return h, h * 2
+
+        h, ys = tt.scan(cell, tt.zeros(x.shape[1], 4), x)
+        loss = ys.mean() + h.sum() / x.shape[1]
+        loss.backward()
+        return loss, ys
+
+    step = tt.compile(run)
+    for length, batch in ((5, 3), (7, 3), (9, 4), (4, 6), (12, 2), (3, 3)):
+        x = tt.from_numpy(np.random.default_rng(length).standard_normal(
+            (length, batch, 4), np.float32))  # fmt: skip
+        want, gradient = run(x), weight.grad.clone()
+        close(want, step(x))
+        close(gradient, weight.grad)
+    assert step.cache_info().compiles == 3  # the batch differed later than the length
+
+
+def test_a_branch_and_a_loop_over_any_batch():
+    def run(x):
+        y = tt.cond(x.sum() > 0, lambda a: a * 2, lambda a: a - 1, (x,))
+        return tt.fori_loop(0, 3, lambda i, v: v * 0.5 + i, y)
+
+    agree(run, rows)
+
+
+def test_what_cannot_be_symbolic_is_tried_twice_and_noted():
+    def odd(x):
+        return x[: x.shape[0] // 2].sum()
+
+    step = agree(odd, rows, (6, 4, 9, 12, 4), compiles=4)
+    assert "specialised: the value of ((N0) // (2)) is needed" in step.explain()
+    marked = tt.compile(lambda x: x * len(range(x.shape[0])))
+    (x,) = rows(5)
+    tt.mark_dynamic(x, 0)
+    with pytest.warns(UserWarning, match="marked dynamic"):
+        marked(x)
+    marked(*rows(5))
+
+
+def test_an_error_of_the_user_is_raised_as_it_is():
+    def wrong(x, y):
+        return x @ y
+
+    step = tt.compile(wrong)
+    for size in (4, 6):
+        close(wrong(*rows(size), *rows(5)), step(*rows(size), *rows(5)))
+    for size in (3, 7, 8):
+        with pytest.raises(RuntimeError):
+            step(*rows(size), *rows(4))
+    for size in (9, 11):
+        close(wrong(*rows(size), *rows(5)), step(*rows(size), *rows(5)))
+    assert step.cache_info().compiles == 2

@@ -161,9 +161,14 @@ class Compiled:
         if not dims:
             return None
         found = self._sizes.trace(
-            dims, lambda sizes: trace_call(self.function, args, kwargs, self.name, sizes)
+            structure, dims, lambda sizes: trace_call(self.function, args, kwargs, self.name, sizes)
         )
         if found is None:
+            if any(getattr(leaf, "_dynamic", ()) for leaf in leaves):
+                warnings.warn(
+                    f"{self.name}: an axis marked dynamic was specialised; see explain()",
+                    stacklevel=5,
+                )
             return None
         traced, built = found
         template = Template(

@@ -8,6 +8,7 @@ cannot be symbolic is specialised too, and noted for ``explain()``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from tinytorch.tracer.tensor import Tensor
 
 _RESTARTS = 40
 _NOTES = 20
+_TRIES = 2
 
 
 class SizeHistory:
@@ -28,11 +30,15 @@ class SizeHistory:
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self._failed: str | None = None
         self._seen: dict[Any, list[list[Any]]] = {}
-        self._fixed: dict[Any, set[Axis]] = {}
+        self._fixed: Counter[tuple[Any, Axis | None]] = Counter()
 
     def note(self, structure: Any, leaves: list[Any]) -> None:
-        """Remember the types of the arguments of a compile."""
+        """Remember the types of the arguments of a compile that was made."""
+        if self._failed is not None:  # and so it was not the user's error
+            self.say(self._failed)
+            self._fixed[structure, None] += 1
         types = [leaf._type if isinstance(leaf, Tensor) else None for leaf in leaves]
         self._seen.setdefault(structure, []).append(types)
 
@@ -43,6 +49,9 @@ class SizeHistory:
 
     def dims(self, structure: Any, leaves: list[Any]) -> dict[Axis, Dim]:
         """The axes to make symbolic in a compile for these arguments, each with its Dim."""
+        self._failed = None
+        if self._fixed[structure, None] >= _TRIES:
+            return {}
         seen = [types for types in self._seen.get(structure, []) if _comparable(types, leaves)]
         names: dict[tuple[Any, ...], Dim] = {}
         found: dict[Axis, Dim] = {}
@@ -54,14 +63,19 @@ class SizeHistory:
                 history = (*(types[position].shape[axis] for types in seen), size)
                 if size < 2 or (axis not in marked and len(set(history)) == 1):
                     continue
+                if self._fixed[structure, (position, axis)] >= _TRIES:
+                    continue
                 name = f"N{len(names)}"
                 found[position, axis] = names.setdefault(history, Dim(name, hint=int(size)))
         return found
 
     def trace(
-        self, dims: dict[Axis, Dim], run: Callable[[SymbolicSizes], Traced]
+        self, structure: Any, dims: dict[Axis, Dim], run: Callable[[SymbolicSizes], Traced]
     ) -> tuple[Traced, compiler.ForAnySize] | None:
-        """Trace and compile with symbolic sizes; None if all turn out to be needed as numbers."""
+        """Trace and compile with symbolic sizes; None if all turn out to be needed as numbers.
+
+        What failed some times is not tried again: a trace in vain would be made for each size.
+        """
         for _ in range(_RESTARTS):
             if not dims:
                 return None
@@ -71,11 +85,12 @@ class SizeHistory:
             except Restart as again:
                 changed = {axis: again.dims.get(dim.name, dim) for axis, dim in dims.items()}
                 dims = {axis: dim for axis, dim in changed.items() if dim is not None}
+                self._fixed.update((structure, axis) for axis in changed.keys() - dims.keys())
                 if None in again.dims.values():
                     self.say(f"specialised: {again.why}")
                 continue
             except Exception as error:  # as without symbolic sizes, if it is the user's
-                self.say(f"specialised: {type(error).__name__}: {error}")
+                self._failed = f"specialised: {type(error).__name__}: {error}"
                 return None
             built = self.checked(partial(compiler.build_for_any_size, traced.graph))
             return None if built is None else (traced, built)
@@ -86,12 +101,12 @@ class SizeHistory:
         try:
             return make()
         except SizeError as error:
-            self.say(f"specialised: {error}")
+            self._failed = f"specialised: {error}"
             return None
 
 
 def _is_bound(leaf: Tensor) -> bool:
-    """Whether more than a tensor.s values matters: hooks, or the base of a view with history."""
+    """Whether more than a tensor's values matters: hooks, or the base of a view with history."""
     return bool(getattr(leaf, "_hooks", None)) or (leaf._base is not None and leaf.requires_grad)
 
 

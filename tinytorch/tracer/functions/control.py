@@ -18,7 +18,7 @@ from tinytorch.passes.graph.rebuild import inline
 from tinytorch.tracer.factories import arange, tensor, zeros
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number
-from tinytorch.tracer.shapes import stack
+from tinytorch.tracer.shapes import size_of, stack
 from tinytorch.tracer.subtrace import Closed, close, moved_state
 from tinytorch.tracer.tensor import Tensor, apply_node
 from tinytorch.tracer.tree import flatten, unflatten
@@ -157,8 +157,8 @@ def fori_loop(lower: Any, upper: Any, body: Callable[[Any, Any], Any], init: Any
     with tensors as bounds it is a ``while_loop``.
     """
     if not isinstance(lower, Tensor) and not isinstance(upper, Tensor):
-        start = int(lower)
-        positions = arange(start, max(start, int(upper)), dtype=int64)
+        start = size_of(lower)
+        positions = arange(start, max(start, size_of(upper)), dtype=int64)
         return scan(lambda val, i: (body(i, val), None), init, positions)[0]
     first, last = (x if isinstance(x, Tensor) else tensor(int(x)) for x in (lower, upper))
     _, _, result = while_loop(
@@ -189,7 +189,7 @@ def _eager_scan(
 
 
 def _scan(
-    step: Any, leaves: list[Tensor], cut: list[Tensor], steps: int, reverse: bool
+    step: Any, leaves: list[Tensor], cut: list[Tensor], steps: Any, reverse: bool
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Record a scan; eagerly, for no steps, only the types of its results are found."""
     loop = _Loop(step, leaves, cut)
@@ -379,12 +379,14 @@ def _carried(value: Any, types: list[TensorType], structure: Any, what: str) -> 
     return tensors
 
 
-def _length(cut: list[Tensor], length: int | None) -> int:
+def _length(cut: list[Tensor], length: Any) -> Any:
     if any(x.ndim == 0 for x in cut):
         raise ValueError("scan: xs must have a first axis to be cut along, got a 0-d tensor")
-    sizes = {int(x.shape[0]) for x in cut} | ({int(length)} if length is not None else set())
+    sizes: set[Any] = {x._type.shape[0] for x in cut}
+    sizes |= {size_of(length)} if length is not None else set()
     if len(sizes) > 1:
-        raise ValueError(f"scan: xs and length disagree on the number of slices: {sorted(sizes)}")
+        shown = ", ".join(sorted(map(str, sizes)))
+        raise ValueError(f"scan: xs and length disagree on the number of slices: [{shown}]")
     if not sizes:
         raise ValueError("scan: needs xs or length to know the number of steps")
     return sizes.pop()

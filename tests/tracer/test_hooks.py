@@ -303,3 +303,23 @@ def test_halves_pass_through_hooks_and_functions() -> None:
     y.sum().backward()
     assert [seen[0].dtype, y.grad.dtype, x.grad.dtype] == [tt.bfloat16] * 3
     assert x.grad.tolist() == [2.0, 4.0]
+
+
+def test_a_generator_runs_in_the_mode_and_its_reader_does_not() -> None:
+    @tt.no_grad()
+    def numbers() -> Any:
+        got = yield tt.is_grad_enabled()
+        try:
+            yield got, tt.is_grad_enabled()
+        except KeyError:
+            yield "caught", tt.is_grad_enabled()
+        return "end"
+
+    run = numbers()
+    assert next(run) is False
+    assert tt.is_grad_enabled()
+    assert run.send(3) == (3, False)
+    assert run.throw(KeyError()) == ("caught", False)
+    with pytest.raises(StopIteration, match="end"):
+        next(run)
+    assert tt.is_grad_enabled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import sys
 import threading
@@ -63,12 +64,43 @@ class set_grad_enabled:  # noqa: N801 - PyTorch's name
         """Wrap a function so that it runs in this mode."""
         mode.grad = self.previous
 
+        return _wrapped(function, lambda: set_grad_enabled(self.enabled))
+
+
+def _wrapped(function: _F, context: Callable[[], Any]) -> _F:
+    """A function that runs in a context; a generator runs in it whenever it runs at all."""
+    if not inspect.isgeneratorfunction(function):
+
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with set_grad_enabled(self.enabled):
+            with context():
                 return function(*args, **kwargs)
 
         return cast(_F, run)
+
+    @functools.wraps(function)
+    def generate(*args: Any, **kwargs: Any) -> Any:
+        inner = function(*args, **kwargs)
+        try:
+            with context():
+                value = next(inner)
+            while True:
+                try:
+                    sent = yield value
+                except GeneratorExit:
+                    with context():
+                        inner.close()
+                    raise
+                except BaseException as error:  # thrown in, handed on
+                    with context():
+                        value = inner.throw(error)
+                else:
+                    with context():
+                        value = inner.send(sent)
+        except StopIteration as stop:
+            return stop.value
+
+    return cast(_F, generate)
 
 
 def _swap_grad(enabled: bool) -> bool:
@@ -100,12 +132,7 @@ class _GradContext:
     def __call__(self, function: _F) -> _F:
         """Wrap a function so that it runs in this mode."""
 
-        @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return cast(_F, run)
+        return _wrapped(function, type(self))
 
 
 class no_grad(_GradContext):  # noqa: N801 - PyTorch's name
@@ -146,12 +173,7 @@ class inference_mode:  # noqa: N801 - PyTorch's name
     def __call__(self, function: _F) -> _F:
         """Wrap a function so that it runs in this mode."""
 
-        @functools.wraps(function)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            with inference_mode(self._enabled):
-                return function(*args, **kwargs)
-
-        return cast(_F, run)
+        return _wrapped(function, lambda: inference_mode(self._enabled))
 
 
 def is_inference_mode_enabled() -> bool:

@@ -383,3 +383,17 @@ def test_bad_input_is_refused(name: str, compiled: bool) -> None:
 def test_branches_of_different_types_are_both_named() -> None:
     with pytest.raises(TypeRuleError, match=r"f64\[3\].*false_fn returns \(f64\[\]\)"):
         tt.compile(lambda x: tt.cond(x.sum() > 0, lambda v: v, lambda v: v.sum(), (x,)))(normal(3))
+
+
+def test_lengths_and_batches_of_any_size_share_a_compile() -> None:
+    w, u, _, _ = weights()
+
+    def f(xs: Tensor) -> Any:
+        loss = rnn(w, u, xs[0] @ w * 0, xs)
+        return loss, tt.autograd.grad(loss, (w, u))
+
+    step = tt.compile(f)
+    for length, rows in ((3, 2), (4, 2), (9, 2), (6, 2), (5, 7), (2, 5)):
+        xs = normal(length, rows, 3, seed=length)
+        agreement.assert_same(f(xs), step(xs), rtol=1e-9)
+    assert step.cache_info().compiles <= 3

@@ -169,10 +169,6 @@ def seeding(x: Tensor) -> Tensor:
     return tt.rand(3)
 
 
-def permuted(x: Tensor) -> Tensor:
-    return x[tt.randperm(3)]
-
-
 def new_parameter(x: Tensor) -> Tensor:
     return nn.Parameter(x)
 
@@ -180,7 +176,7 @@ def new_parameter(x: Tensor) -> Tensor:
 REFUSED = [
     printing, swallowed, today, system_random, logging_, global_list, global_assigned, clock,
     random_number, numpy_random, numpy_generator, file, branch, loop, as_float, as_int, as_item,
-    as_list, as_numpy, to_numpy_function, contains, formatted, seeding, permuted,
+    as_list, as_numpy, to_numpy_function, contains, formatted, seeding,
 ]  # fmt: skip
 
 UNSEEN = [numpy_random, numpy_generator]

@@ -229,10 +229,16 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
     return (index * step + start).to(dtype)
 
 
-def eye(n: int, *, dtype: DType | None = None) -> Tensor:
-    """Return the identity matrix."""
-    line = arange(n)
-    return (line.reshape(n, 1) == line.reshape(1, n)).to(dtype or mode.default_dtype)
+def eye(n: int, m: int | None = None, *, dtype: DType | None = None, requires_grad: bool = False,
+        device: Any = None) -> Tensor:  # fmt: skip
+    """Return an (n, m) matrix with ones on the diagonal, m being n unless given."""
+    check_device(device)
+    m = n if m is None else m
+    if n < 0 or m < 0:
+        name, size = ("n", n) if n < 0 else ("m", m)
+        raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
+    same = arange(n).reshape(n, 1) == arange(m).reshape(1, m)
+    return _finish(same.to(dtype or mode.default_dtype), requires_grad)
 
 
 # ---------------------------------------------------------------------- random
@@ -389,7 +395,7 @@ def randn_like(input: Tensor) -> Tensor:
 
 
 def randint(low: int, high: Any = None, size: Sequence[int] = (), *,
-            dtype: DType | None = None) -> Tensor:  # fmt: skip
+            generator: Generator | None = None, dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Return integers in [low, high)."""
     if isinstance(high, tuple | list):
         low, high, size = 0, low, high
@@ -397,17 +403,16 @@ def randint(low: int, high: Any = None, size: Sequence[int] = (), *,
         low, high = 0, low
     if high <= low:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got {low} >= {high}")
-    bits = default_generator.bits(sizes_of((tuple(size),), "randint"))
+    bits = _bits(generator, sizes_of((tuple(size),), "randint"))
     scaled = ops.floor_divide(bits * (high - low), 1 << 32) + low
     return scaled.to(dtype or int64)
 
 
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
-    """Return a random order of ``range(n)``. Runs eagerly only."""
-    if mode.trace is not None:
-        raise TraceError(f"{user_origin()}: randperm inside a compiled function; call it outside")
-    keys = _bits(generator, (n,)).array
-    return Tensor.wrap(np.argsort(keys, kind="stable").astype(np.int64))
+    """Return a random order of ``range(n)``: that of so many random numbers."""
+    if n < 0:
+        raise RuntimeError(f"n must be non-negative, got {n}")
+    return ops.argsort(_bits(generator, (int(n),)), axis=0, descending=False)
 
 
 def check_device(device: Any) -> None:

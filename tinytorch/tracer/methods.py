@@ -252,6 +252,10 @@ def _reversed(self: Tensor) -> Tensor:
     return shapes.permute(self, *range(self.ndim - 1, -1, -1))
 
 
+Tensor.nbytes = property(  # type: ignore[attr-defined]
+    lambda self: self._type.size * self.dtype.itemsize
+)
+Tensor.itemsize = property(element_size)  # type: ignore[attr-defined]
 Tensor.T = property(_reversed)  # type: ignore[attr-defined]
 Tensor.mT = property(viewing.matrix_transpose)  # type: ignore[attr-defined]
 Tensor.mH = property(viewing.matrix_transpose)  # type: ignore[attr-defined]

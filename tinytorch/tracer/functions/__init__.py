@@ -13,7 +13,9 @@ from tinytorch.tracer.functions import (
     comparison,
     contracting,
     control,
+    creating,
     cumulative,
+    drawing,
     elementwise,
     extremes,
     gathering,
@@ -23,6 +25,7 @@ from tinytorch.tracer.functions import (
     norms,
     padding,
     product,
+    querying,
     reduction,
     rounding,
     scattering,
@@ -35,7 +38,9 @@ from tinytorch.tracer.functions import (
 from tinytorch.tracer.functions.arranging import *
 from tinytorch.tracer.functions.contracting import *
 from tinytorch.tracer.functions.control import *
+from tinytorch.tracer.functions.creating import *
 from tinytorch.tracer.functions.cumulative import *
+from tinytorch.tracer.functions.drawing import *
 from tinytorch.tracer.functions.elementwise import *
 from tinytorch.tracer.functions.extremes import *
 from tinytorch.tracer.functions.gathering import *
@@ -44,6 +49,7 @@ from tinytorch.tracer.functions.masking import *
 from tinytorch.tracer.functions.norms import *
 from tinytorch.tracer.functions.padding import *
 from tinytorch.tracer.functions.product import *
+from tinytorch.tracer.functions.querying import *
 from tinytorch.tracer.functions.reduction import *
 from tinytorch.tracer.functions.scattering import *
 from tinytorch.tracer.functions.searching import *
@@ -53,7 +59,7 @@ from tinytorch.tracer.functions.splitting import *
 from tinytorch.tracer.functions.viewing import *
 
 MODULES = (
-    arithmetic, arranging, bits, choice, comparison, contracting, cumulative, extremes,
-    gathering, joining, masking, maths, norms, padding, product, reduction, rounding,
-    scattering, searching, softmaxes, sorting, splitting, viewing,
+    arithmetic, arranging, bits, choice, comparison, contracting, creating, cumulative, drawing,
+    extremes, gathering, joining, masking, maths, norms, padding, product, querying, reduction,
+    rounding, scattering, searching, softmaxes, sorting, splitting, viewing,
 )  # fmt: skip

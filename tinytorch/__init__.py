@@ -13,6 +13,7 @@ from tinytorch.tracer.functions import *
 from tinytorch.tracer.limits import *
 from tinytorch.tracer.methods import *
 from tinytorch.tracer.mode import *
+from tinytorch.tracer.printing import *
 from tinytorch.tracer.shapes import *
 from tinytorch.tracer.sizes import *
 from tinytorch.tracer.views import *

@@ -23,6 +23,7 @@ from tinytorch.tracer.indexing import getitem
 from tinytorch.tracer.limits import can_cast
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
+from tinytorch.tracer.printing import format_values
 from tinytorch.tracer.tensor import Tensor
 
 _VIEWS_AND_COPIES = [
@@ -276,18 +277,19 @@ def __contains__(self: Tensor, value: Any) -> bool:  # noqa: N807
 
 @method
 def __repr__(self: Tensor) -> str:  # noqa: N807
-    extra = "" if self.dtype in _SILENT else f", dtype={self.dtype}"
+    plain = self.dtype in (mode.default_dtype, types.int64, types.bool_)
+    empty = self._type.size == 0
+    extra = f", size={tuple(self.shape)}" if empty and self.ndim > 1 else ""
+    if not plain or (empty and self.dtype is not mode.default_dtype):
+        extra += f", dtype={self.dtype}"
     if mode.trace is not None or self._array is None:
         return f"tensor(<traced {self._type}>)"
-    text = np.array2string(numbers(self._array), separator=", ", prefix="tensor(", precision=4)
+    text = format_values(numbers(self._array), len("tensor("))
     if self.tape is not None:
         extra += f", grad_fn={self.tape!r}"
     elif self._requires:
         extra += ", requires_grad=True"
     return f"tensor({text}{extra})"
-
-
-_SILENT = (types.float32, types.int64, types.bool_)
 
 
 @method

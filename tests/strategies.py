@@ -42,7 +42,7 @@ class GraphMaker:
             shape = tuple(1 if pick(5) == 0 else s for s in base)[pick(2) * pick(len(base)) :]
             self.pool.append(self.input(shape, f"x{number}"))
         if pick(2):
-            self.states.append(self.input(self.choose([p.type.shape for p in self.pool]), "state"))
+            self.states.append(self.input(self.choose([p.aval.shape for p in self.pool]), "state"))
             self.pool.append(self.states[-1])
         for _ in range(1 + pick(size)):
             self.grow()
@@ -58,12 +58,12 @@ class GraphMaker:
         return Proxy(self.graph, self.graph.add_input(TensorType(float64, tuple(shape)), name))
 
     def any(self, least_rank: int = 0) -> Proxy:
-        found = [p for p in self.pool if p.type.ndim >= least_rank]
+        found = [p for p in self.pool if p.aval.ndim >= least_rank]
         return self.choose(found[-6:] if self.pick(2) else found) if found else self.matrix()
 
     def matrix(self) -> Proxy:
         x = self.choose(self.pool)
-        return ops.reshape(x, shape=(1, x.type.size))
+        return ops.reshape(x, shape=(1, x.aval.size))
 
     # ------------------------------------------------------------- productions
 
@@ -82,7 +82,7 @@ class GraphMaker:
 
     def fits(self, made: Proxy) -> bool:
         """Whether a value has elements, and not too many."""
-        return 0 < made.type.size <= _LARGEST
+        return 0 < made.aval.size <= _LARGEST
 
     def tame(self, x: Proxy) -> Proxy:
         """Keep values small."""
@@ -105,7 +105,7 @@ class GraphMaker:
         fits = []
         for p in self.pool:
             try:
-                broadcast_shapes(x.type.shape, p.type.shape)
+                broadcast_shapes(x.aval.shape, p.aval.shape)
             except RuntimeError:
                 continue
             fits.append(p)
@@ -145,23 +145,23 @@ class GraphMaker:
 
     def broadcast(self) -> Proxy:
         x = self.any()
-        shape = [self.choose([2, 3, 5]) if s == 1 and self.pick(2) else s for s in x.type.shape]
+        shape = [self.choose([2, 3, 5]) if s == 1 and self.pick(2) else s for s in x.aval.shape]
         if self.pick(2):
             shape = [self.choose([1, 2, 3]), *shape]
         return ops.broadcast_to(x, shape=tuple(shape))
 
     def reshape(self) -> Proxy:
         x = self.any()
-        n = x.type.size
+        n = x.aval.size
         split = [d for d in range(1, n + 1) if n % d == 0]
         d = self.choose(split)
         shapes: list[tuple[int, ...]] = [(n,), (d, n // d), (1, n), (n, 1), (d, 1, n // d)]
-        shapes += [(*x.type.shape, 1), (1, *x.type.shape)]
+        shapes += [(*x.aval.shape, 1), (1, *x.aval.shape)]
         return ops.reshape(x, shape=self.choose(shapes))
 
     def permute(self) -> Proxy:
         x = self.any(1)
-        order = list(range(x.type.ndim))
+        order = list(range(x.aval.ndim))
         if self.pick(2) and len(order) > 1:
             order[-1], order[-2] = order[-2], order[-1]
         else:
@@ -171,7 +171,7 @@ class GraphMaker:
     def slice(self) -> Proxy:
         x = self.any(1)
         starts, stops, steps = [], [], []
-        for s in x.type.shape:
+        for s in x.aval.shape:
             starts.append(self.pick(s) if self.pick(2) else 0)
             stops.append(starts[-1] + 1 + self.pick(s - starts[-1]))
             steps.append(1 + self.pick(2))
@@ -179,15 +179,15 @@ class GraphMaker:
 
     def pad(self) -> Proxy:
         x = self.any(1)
-        low, high = (tuple(self.pick(3) for _ in x.type.shape) for _ in range(2))
+        low, high = (tuple(self.pick(3) for _ in x.aval.shape) for _ in range(2))
         return ops.pad(x, low=low, high=high)
 
     def cat(self) -> Proxy:
         x = self.any(1)
-        axis = self.pick(x.type.ndim)
+        axis = self.pick(x.aval.ndim)
 
         def fits(p: Proxy) -> bool:
-            a, b = list(p.type.shape), list(x.type.shape)
+            a, b = list(p.aval.shape), list(x.aval.shape)
             return len(a) == len(b) and a[:axis] + a[axis + 1 :] == b[:axis] + b[axis + 1 :]
 
         parts = [p for p in self.pool if fits(p)] or [x]
@@ -195,15 +195,15 @@ class GraphMaker:
 
     def flip(self) -> Proxy:
         x = self.any(1)
-        return ops.flip(x, axes=tuple(i for i in range(x.type.ndim) if self.pick(2)))
+        return ops.flip(x, axes=tuple(i for i in range(x.aval.ndim) if self.pick(2)))
 
     def update_slice(self) -> Proxy:
         x = self.any(1)
         new = self.slice()
-        if new.type.ndim != x.type.ndim:
+        if new.aval.ndim != x.aval.ndim:
             return new
         starts, steps = [], []
-        for s, n in zip(x.type.shape, new.type.shape):
+        for s, n in zip(x.aval.shape, new.aval.shape):
             step = 1 + self.pick(2)
             if (n - 1) * step >= s:
                 step = 1
@@ -214,7 +214,7 @@ class GraphMaker:
         return ops.update_slice(x, new, starts=tuple(starts), steps=tuple(steps))
 
     def axes(self, x: Proxy) -> tuple[int, ...]:
-        n = x.type.ndim
+        n = x.aval.ndim
         return self.choose([
             tuple(range(n)), (n - 1,), (0,), tuple(range(1, n)), tuple(range(n - 1)),
             tuple(i for i in range(n) if self.pick(2)),
@@ -229,37 +229,37 @@ class GraphMaker:
     def position(self) -> Proxy:
         x = self.any(1)
         op = self.choose([ops.argmax, ops.argmin])
-        axes = self.choose([self.axes(x), (x.type.ndim - 1,)])
+        axes = self.choose([self.axes(x), (x.aval.ndim - 1,)])
         return ops.cast(op(x, axes=axes), dtype=float64)
 
     def normalise(self) -> Proxy:
         x = self.any(1)
-        axes = (x.type.ndim - 1,) if self.pick(2) else self.axes(x)
+        axes = (x.aval.ndim - 1,) if self.pick(2) else self.axes(x)
         if self.exact:
             shifted = x - ops.max_(x, axes=axes)
             return self.tame(shifted * ops.remainder(ops.sum_(shifted, axes=axes), 3.0))
         if self.pick(2):
             e = ops.exp(x - ops.max_(x, axes=axes))
             return e / ops.sum_(e, axes=axes)
-        n = count(x.type.shape[a] for a in axes) if axes else 1
+        n = count(x.aval.shape[a] for a in axes) if axes else 1
         centred = x - ops.sum_(x, axes=axes) / n
         return centred * ops.rsqrt(ops.sum_(centred * centred, axes=axes) / n + 0.1)
 
     def matmul(self) -> Proxy:
         x = self.any(2)
-        y = ops.permute(x, order=(*range(x.type.ndim - 2), x.type.ndim - 1, x.type.ndim - 2))
+        y = ops.permute(x, order=(*range(x.aval.ndim - 2), x.aval.ndim - 1, x.aval.ndim - 2))
         others = [
             p for p in self.pool
-            if p.type.shape[:-1] == y.type.shape[:-1] and p.type.ndim == x.type.ndim
+            if p.aval.shape[:-1] == y.aval.shape[:-1] and p.aval.ndim == x.aval.ndim
         ]  # fmt: skip
         right = self.choose([y, *others])
         return self.tame(ops.matmul(x, right) if self.pick(2) else ops.matmul(right, _swap(right)))
 
     def index(self, shape: Any, size: int) -> Proxy:
         seed = self.choose(self.pool)
-        flat = ops.reshape(seed, shape=(seed.type.size,))
+        flat = ops.reshape(seed, shape=(seed.aval.size,))
         n = int(np.prod(shape))
-        if not self.exact or seed.type.size < n:
+        if not self.exact or seed.aval.size < n:
             zero = Proxy(self.graph, self.graph.constant(0, tuple(shape), int64))
             made = zero + self.choose([0, 1, 2])
             if shape:
@@ -276,28 +276,28 @@ class GraphMaker:
 
     def take(self) -> Proxy:
         x = self.any(1)
-        axis = self.pick(x.type.ndim)
+        axis = self.pick(x.aval.ndim)
         shape = self.choose([(), (3,), (2, 2), (1,)])
-        return ops.take(x, self.index(shape, x.type.shape[axis]), axis=axis)
+        return ops.take(x, self.index(shape, x.aval.shape[axis]), axis=axis)
 
     def gather(self) -> Proxy:
         x = self.any(1)
-        axis = self.pick(x.type.ndim)
-        shape = list(x.type.shape)
+        axis = self.pick(x.aval.ndim)
+        shape = list(x.aval.shape)
         shape[axis] = self.choose([1, 2, 4])
-        return ops.gather(x, self.index(tuple(shape), x.type.shape[axis]), axis=axis)
+        return ops.gather(x, self.index(tuple(shape), x.aval.shape[axis]), axis=axis)
 
     def scatter(self) -> Proxy:
         x = self.any(1)
-        axis = self.pick(x.type.ndim)
+        axis = self.pick(x.aval.ndim)
         size = self.choose([2, 5])
         if self.pick(2):
-            return ops.scatter_add(x, self.index(x.type.shape, size), axis=axis, size=size)
-        return ops.put_add(x, self.index((x.type.shape[axis],), size), axis=axis, size=size)
+            return ops.scatter_add(x, self.index(x.aval.shape, size), axis=axis, size=size)
+        return ops.put_add(x, self.index((x.aval.shape[axis],), size), axis=axis, size=size)
 
     def iota(self) -> Proxy:
         x = self.any(1)
-        made = self.graph.add(ops.iota, (), shape=x.type.shape, axis=self.pick(x.type.ndim))
+        made = self.graph.add(ops.iota, (), shape=x.aval.shape, axis=self.pick(x.aval.ndim))
         return x + ops.cast(Proxy(self.graph, made), dtype=float64)
 
     def checked(self) -> Proxy:
@@ -310,7 +310,7 @@ class GraphMaker:
 
     def differentiate(self) -> None:
         target = self.any()
-        loss = ops.sum_(target, axes=tuple(range(target.type.ndim)))
+        loss = ops.sum_(target, axes=tuple(range(target.aval.ndim)))
         sources = [p.node for p in self.pool if p.node.op is ops.input_]
         seed = loss.constant(1)
         if self.exact and any(n.op.name in ("remainder", "div") for n in self.graph):
@@ -321,7 +321,7 @@ class GraphMaker:
 
     def finish(self) -> None:
         for state in self.states:
-            same = [p for p in self.pool if p.type == state.type]
+            same = [p for p in self.pool if p.aval == state.aval]
             value = self.choose([state + 1, *same])
             self.graph.updates[state.node] = value.node
         self.graph.outputs = [self.choose(self.pool[-5:]).node for _ in range(1 + self.pick(3))]
@@ -337,7 +337,7 @@ class GraphMaker:
 
 
 def _swap(x: Proxy) -> Proxy:
-    n = x.type.ndim
+    n = x.aval.ndim
     return ops.permute(x, order=(*range(n - 2), n - 1, n - 2))
 
 

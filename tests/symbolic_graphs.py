@@ -35,22 +35,22 @@ class SymbolicMaker(GraphMaker):
             super().grow()
 
     def fits(self, made: Proxy) -> bool:
-        return 0 < typical(made.type.size) <= _LARGEST
+        return 0 < typical(made.aval.size) <= _LARGEST
 
     def reshape(self) -> Proxy:
         x = self.any()
-        shape = x.type.shape
-        merged = [(x.type.size,), (1, x.type.size), (*shape, 1), (1, *shape)]
+        shape = x.aval.shape
+        merged = [(x.aval.size,), (1, x.aval.size), (*shape, 1), (1, *shape)]
         merged += [(*shape[:i], shape[i] * shape[i + 1], *shape[i + 2 :])
                    for i in range(len(shape) - 1)]  # fmt: skip
-        if not shape or x.type.size % 2 == 0:
-            merged.append((2, x.type.size // 2) if shape else (1,))
+        if not shape or x.aval.size % 2 == 0:
+            merged.append((2, x.aval.size // 2) if shape else (1,))
         return ops.reshape(x, shape=self.choose(merged))
 
     def slice(self) -> Proxy:
         x = self.any(1)
         starts, stops, steps = [], [], []
-        for s in x.type.shape:
+        for s in x.aval.shape:
             if isinstance(s, int):
                 starts.append(self.pick(s))
                 stops.append(starts[-1] + 1 + self.pick(s - starts[-1]))
@@ -75,10 +75,10 @@ class SymbolicMaker(GraphMaker):
 
     def gather(self) -> Proxy:
         x = self.any(1)
-        axis = self.pick(x.type.ndim)
-        shape = list(x.type.shape)
+        axis = self.pick(x.aval.ndim)
+        shape = list(x.aval.shape)
         shape[axis] = self.choose([1, 2, 4, N])
-        return ops.gather(x, self.index(tuple(shape), x.type.shape[axis]), axis=axis)
+        return ops.gather(x, self.index(tuple(shape), x.aval.shape[axis]), axis=axis)
 
     def unary(self) -> Proxy:
         x = self.any()

@@ -25,7 +25,7 @@ def softmax(x: Proxy) -> Proxy:
 
 
 def layer_norm(x: Proxy, weight: Proxy, bias: Proxy) -> Proxy:
-    n = x.type.shape[1]
+    n = x.aval.shape[1]
     centred = x - ops.sum_(x, axes=(1,)) / n
     variance = ops.sum_(centred * centred, axes=(1,)) / n
     return centred * ops.rsqrt(variance + 1e-5) * weight + bias

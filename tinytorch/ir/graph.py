@@ -302,8 +302,8 @@ class Proxy(Operators):
         self.node = node
 
     @property
-    def type(self) -> Any:  # type: ignore[override]
-        """Type of the value."""
+    def aval(self) -> Any:  # type: ignore[override]
+        """Type of the value (the *abstract value*)."""
         return self.node.type
 
     def apply_op(self, op: Op, operands: Sequence[Any], attrs: Any) -> Proxy:
@@ -323,8 +323,8 @@ class Proxy(Operators):
             self.graph,
             self.graph.constant(
                 value,
-                self.type.shape if shape is None else shape,
-                dtype or self.type.dtype,
+                self.aval.shape if shape is None else shape,
+                dtype or self.aval.dtype,
                 weak,
             ),
         )

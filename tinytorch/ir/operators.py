@@ -57,10 +57,10 @@ def matched(op: Op, operands: Sequence[Any], default: DType) -> list[Any]:
     if shapes do not broadcast.
     """
     first = next(x for x in operands if hasattr(x, "apply_op"))
-    alike = all(x is first or getattr(x, "type", None) == first.type for x in operands)
-    if alike and (first.type.dtype.is_floating_point or not op.floating):
+    alike = all(x is first or getattr(x, "aval", None) == first.aval for x in operands)
+    if alike and (first.aval.dtype.is_floating_point or not op.floating):
         return list(operands)
-    types = [x.type if hasattr(x, "apply_op") else weak_type(x) for x in operands]
+    types = [x.aval if hasattr(x, "apply_op") else weak_type(x) for x in operands]
     start = _MIXED.get(op.name, 0)
     arithmetic = types[start:]
     weak = all(t.weak for t in types)
@@ -83,9 +83,9 @@ def matched(op: Op, operands: Sequence[Any], default: DType) -> list[Any]:
         if not hasattr(operand, "apply_op"):
             out.append(first.constant(operand, shape=shape, dtype=wanted, weak=weak))
             continue
-        if operand.type.dtype is not wanted:
+        if operand.aval.dtype is not wanted:
             operand = operand.converted(wanted, weak)
-        if operand.type.shape != shape:
+        if operand.aval.shape != shape:
             operand = ops.broadcast_to(operand, shape=shape)
         out.append(operand)
     return out
@@ -101,14 +101,14 @@ def beside_a_number(op: Op, operands: Sequence[Any]) -> Any:
     """
     if op.name not in _IN_FLOAT32:
         return None
-    strong = [x for x in operands if hasattr(x, "apply_op") and not x.type.weak]
+    strong = [x for x in operands if hasattr(x, "apply_op") and not x.aval.weak]
     if len(strong) == len(operands) or not strong:
         return None
-    dtype = strong[0].type.dtype
-    if not dtype.is_half or any(x.type.dtype is not dtype for x in strong):
+    dtype = strong[0].aval.dtype
+    if not dtype.is_half or any(x.aval.dtype is not dtype for x in strong):
         return None
     moved = [
-        x.converted(float32) if hasattr(x, "apply_op") and not x.type.weak else x for x in operands
+        x.converted(float32) if hasattr(x, "apply_op") and not x.aval.weak else x for x in operands
     ]
     return op(*moved).converted(dtype)
 
@@ -119,12 +119,12 @@ def needs_matching(op: Op) -> bool:
 
 
 class Operators:
-    """Python's operators in terms of the op table. Subclasses give ``type`` and ``apply_op``."""
+    """Python's operators in terms of the op table. Subclasses give ``aval`` and ``apply_op``."""
 
     __slots__ = ()
     __array_priority__ = 1000
 
-    type: TensorType
+    aval: TensorType
 
     def apply_op(self, op: Op, operands: Sequence[Any], attrs: Any) -> Any:
         """Apply an op to operands of which this is the first handle."""

@@ -27,7 +27,7 @@ class Parameter(Tensor):
                 f"{user_origin()}: a Parameter made inside a compiled function would be made only "
                 "once, while it is traced; make it outside"
             )
-        self: Any = Tensor.make(data.type, data.array, data._storage, data._strides, cls=cls)
+        self: Any = Tensor.make(data.aval, data.array, data._storage, data._strides, cls=cls)
         self.requires_grad_(requires_grad)
         return self
 

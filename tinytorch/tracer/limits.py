@@ -86,7 +86,7 @@ def can_cast(from_: DType, to: DType) -> bool:
 def result_type(tensor1: Any, tensor2: Any) -> DType:
     """The dtype of arithmetic on two operands, tensors or numbers."""
     found: list[TensorType] = [
-        x.type if isinstance(x, Tensor) else weak_type(x) for x in (tensor1, tensor2)
+        x.aval if isinstance(x, Tensor) else weak_type(x) for x in (tensor1, tensor2)
     ]
     return types.result_type(found, mode.default_dtype)
 

@@ -175,6 +175,30 @@ for _name, _dtype in _CASTS.items():
     setattr(Tensor, _name, _caster(_dtype))
 
 
+def _type(self: Tensor, dtype: DType | str | None = None, non_blocking: bool = False) -> Any:
+    """Return the tensor in a dtype; without one, the name of its own as PyTorch writes it.
+
+    Raises TypeError for what names no dtype.
+    """
+    if dtype is None:
+        return f"tinytorch.{_TENSORS[self.dtype.name]}Tensor"
+    if isinstance(dtype, str):
+        short = dtype.rpartition(".")[2].removesuffix("Tensor")
+        names = [name for name, written in _TENSORS.items() if written == short]
+        if not names:
+            raise TypeError(f"invalid type: '{dtype}'")
+        dtype = types.BY_NAME[names[0]]
+    return to(self, dtype)
+
+
+_TENSORS = {
+    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16",
+    "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
+    "bool": "Bool",
+}  # fmt: skip
+Tensor.type = _type  # type: ignore[attr-defined]
+
+
 @method
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """Return the tensor in another's dtype."""

@@ -55,7 +55,7 @@ class Number(Operators):
         raise TypeError("the class of a traced number cannot be changed")
 
     @property
-    def type(self) -> TensorType:  # type: ignore[override]
+    def aval(self) -> TensorType:  # type: ignore[override]
         """A weak scalar type."""
         return weak_type(self.value)
 
@@ -95,7 +95,7 @@ class Number(Operators):
         """Return a number as a traced constant."""
         self.check_trace()
         trace = self.trace if weak else mode.trace
-        return trace.weak_constant(value, tuple(shape or ()), dtype or self.type.dtype, weak)
+        return trace.weak_constant(value, tuple(shape or ()), dtype or self.aval.dtype, weak)
 
     def converted(self, dtype: Any, weak: bool = False) -> Any:
         """Return this number in another dtype."""

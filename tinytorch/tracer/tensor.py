@@ -102,7 +102,7 @@ class Tensor(Operators):
     # ------------------------------------------------------------ properties
 
     @property
-    def type(self) -> TensorType:  # type: ignore[override]
+    def aval(self) -> TensorType:  # type: ignore[override]
         """dtype and shape as the compiler sees them."""
         return self._type
 

@@ -51,14 +51,14 @@ def write_back(value: Any, chain: Sequence[tuple[Op, Any]], new: Any) -> Any:
         levels.append(op(levels[-1], **attrs))
     for (op, attrs), outer in zip(reversed(chain), reversed(levels[:-1]), strict=True):
         if op is ops.reshape:
-            new = ops.reshape(new, shape=outer.type.shape)
+            new = ops.reshape(new, shape=outer.aval.shape)
         elif op is ops.permute:
             new = ops.permute(new, order=ops.inverse(attrs["order"]))
         elif op is ops.flip:
             new = ops.flip(new, axes=attrs["axes"])
         elif op is ops.slice_:
             new = ops.update_slice(outer, new, starts=attrs["starts"], steps=attrs["steps"])
-        elif op is ops.strided and not ops.overlaps(outer.type.shape, attrs):
+        elif op is ops.strided and not ops.overlaps(outer.aval.shape, attrs):
             new = ops.update_strided(outer, new, attrs)
         else:
             raise RuntimeError(

@@ -27,7 +27,7 @@ def _matmul_eager(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def transposed(x: Handle) -> Handle:
     """The last two axes swapped."""
-    n = len(x.type.shape)
+    n = len(x.aval.shape)
     return permute(x, order=(*range(n - 2), n - 1, n - 2))
 
 

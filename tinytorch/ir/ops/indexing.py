@@ -28,7 +28,7 @@ take = linear(
     "take", "indexing", "Slices of the first operand along an axis, chosen by an index tensor.",
     infer=_take_type, eager=lambda x, index, axis: np.take(x, index, axis),
     transpose=lambda g, x, index, axis: (
-        put_add(g, index, axis=axis, size=x.type.shape[axis]), None), moves=True,
+        put_add(g, index, axis=axis, size=x.aval.shape[axis]), None), moves=True,
 )  # fmt: skip
 
 
@@ -71,7 +71,7 @@ gather = linear(
     infer=_gather_type,
     eager=lambda x, index, axis: np.take_along_axis(x, index, axis), moves=True,
     transpose=lambda g, x, index, axis: (
-        scatter_add(g, index, axis=axis, size=x.type.shape[axis]), None),
+        scatter_add(g, index, axis=axis, size=x.aval.shape[axis]), None),
 )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def _combining(name: str, doc: str, ufunc: np.ufunc, **rules: Any) -> Op:
 
 def _hits(y: Handle, x: Handle, index: Handle, axis: int, size: int) -> tuple[Handle, Handle]:
     """1 where an element is its cell's extreme; and how many such there are, by cell."""
-    hit = cast(x == gather(y, index, axis=axis), dtype=x.type.dtype)
+    hit = cast(x == gather(y, index, axis=axis), dtype=x.aval.dtype)
     return hit, scatter_add(hit, index, axis=axis, size=size)
 
 
@@ -152,7 +152,7 @@ def _extreme_jvp(
 def _others(x: Handle, index: Handle, axis: int, size: int) -> Handle:
     """The product of all other elements that fall into an element's cell."""
     zero = x == 0
-    zeros = scatter_add(cast(zero, dtype=x.type.dtype), index, axis=axis, size=size)
+    zeros = scatter_add(cast(zero, dtype=x.aval.dtype), index, axis=axis, size=size)
     whole = scatter_prod(select(zero, 1.0, x), index, axis=axis, size=size)
     count, rest = gather(zeros, index, axis=axis), gather(whole, index, axis=axis)
     return select(zero, select(count == 1, rest, 0.0), select(count == 0, rest / x, 0.0))

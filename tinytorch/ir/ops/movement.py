@@ -23,7 +23,7 @@ def _reshape_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
 reshape: Op = linear(
     "reshape", "movement", "The same elements, in row-major order, in another shape.",
     infer=_reshape_type, eager=lambda x, shape: x.reshape(shape),
-    transpose=lambda g, x, shape: (reshape(g, shape=x.type.shape),),
+    transpose=lambda g, x, shape: (reshape(g, shape=x.aval.shape),),
 )  # fmt: skip
 
 # ---------------------------------------------------------------- broadcast_to
@@ -39,14 +39,14 @@ def _broadcast_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
 
 
 def _unbroadcast(g: Handle, x: Handle, shape: Any) -> tuple[Handle]:
-    source = x.type.shape
+    source = x.aval.shape
     lead = len(shape) - len(source)
     axes = tuple(
         i for i, size in enumerate(shape) if i < lead or (source[i - lead] == 1 and size != 1)
     )
     if axes:
         g = g.sum_axes(axes)
-    return (reshape(g, shape=source) if g.type.shape != source else g,)
+    return (reshape(g, shape=source) if g.aval.shape != source else g,)
 
 
 broadcast_to = linear(
@@ -102,7 +102,7 @@ def _slices(starts: Any, stops: Any, steps: Any) -> tuple[slice, ...]:
 
 
 def _unslice(g: Handle, x: Handle, starts: Any, stops: Any, steps: Any) -> tuple[Handle]:
-    zeros = g.constant(0, shape=x.type.shape)
+    zeros = g.constant(0, shape=x.aval.shape)
     return (update_slice(zeros, g, starts=starts, steps=steps),)
 
 
@@ -125,7 +125,7 @@ def _pad_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
 
 
 def _unpad(g: Handle, x: Handle, low: Any, high: Any) -> tuple[Handle]:
-    stops = tuple(a + s for a, s in zip(low, x.type.shape, strict=True))
+    stops = tuple(a + s for a, s in zip(low, x.aval.shape, strict=True))
     return (slice_(g, starts=tuple(low), stops=stops, steps=(1,) * len(stops)),)
 
 
@@ -162,8 +162,8 @@ def _update_eager(base: np.ndarray, new: np.ndarray, starts: Any, steps: Any) ->
 
 
 def _update_transpose(g: Handle, base: Handle, new: Handle, starts: Any, steps: Any) -> Any:
-    zeros = g.constant(0, shape=new.type.shape)
-    stops = _stops(starts, steps, new.type.shape)
+    zeros = g.constant(0, shape=new.aval.shape)
+    stops = _stops(starts, steps, new.aval.shape)
     return (
         update_slice(g, zeros, starts=starts, steps=steps),
         slice_(g, starts=tuple(starts), stops=stops, steps=tuple(steps)),
@@ -201,9 +201,9 @@ def _cat_type(types: tuple[TensorType, ...], attrs: Attrs) -> TensorType:
 
 
 def _uncat(g: Handle, *xs: Handle, axis: int) -> tuple[Handle, ...]:
-    parts, start, shape = [], 0, g.type.shape
+    parts, start, shape = [], 0, g.aval.shape
     for x in xs:
-        n = x.type.shape[axis]
+        n = x.aval.shape[axis]
         starts = tuple(start if i == axis else 0 for i in range(len(shape)))
         stops = tuple(start + n if i == axis else s for i, s in enumerate(shape))
         parts.append(slice_(g, starts=starts, stops=stops, steps=(1,) * len(shape)))

@@ -35,19 +35,19 @@ def _sum_eager(x: np.ndarray, axes: Any) -> np.ndarray:
 sum_ = linear(
     "sum", "reduction", "Sum over axes.",
     infer=_reduced("sum"), eager=_sum_eager,
-    transpose=lambda g, x, axes: (broadcast_to(g, shape=x.type.shape),), accumulates=True,
+    transpose=lambda g, x, axes: (broadcast_to(g, shape=x.aval.shape),), accumulates=True,
 )  # fmt: skip
 
 
 def _share(y: Handle, x: Handle, axes: Any) -> Handle:
     """The weight of each element in the result: shared equally by those that tie."""
-    hit = cast(x == broadcast_to(y, shape=x.type.shape), dtype=x.type.dtype)
-    return hit / broadcast_to(sum_(hit, axes=axes), shape=x.type.shape)
+    hit = cast(x == broadcast_to(y, shape=x.aval.shape), dtype=x.aval.dtype)
+    return hit / broadcast_to(sum_(hit, axes=axes), shape=x.aval.shape)
 
 
 def _extreme(name: str, doc: str, eager: Any) -> Op:
     def vjp(g: Handle, y: Handle, x: Handle, axes: Any) -> tuple[Handle]:
-        return (broadcast_to(g, shape=x.type.shape) * _share(y, x, axes),)
+        return (broadcast_to(g, shape=x.aval.shape) * _share(y, x, axes),)
 
     def jvp(ts: tuple[Handle], y: Handle, x: Handle, axes: Any) -> Handle:
         return sum_(ts[0] * _share(y, x, axes), axes=axes)

@@ -72,7 +72,7 @@ def _recurrence_eager(a: np.ndarray, b: np.ndarray, axis: int, reverse: bool) ->
 
 def _later(x: Handle, axis: int, reverse: bool) -> Handle:
     """Each element replaced by the one before it in the order of the scan; zero comes first."""
-    shape = x.type.shape
+    shape = x.aval.shape
     ndim = len(shape)
     if shape[axis] == 0:
         return x

@@ -47,7 +47,7 @@ def _cast_eager(x: np.ndarray, dtype: DType, weak: bool = False) -> np.ndarray:
 def _cast_back(
     g: Handle, y: Handle, x: Handle, dtype: DType, weak: bool = False
 ) -> tuple[Any, ...]:
-    return (cast(g, dtype=x.type.dtype) if x.type.dtype.is_floating_point else None,)
+    return (cast(g, dtype=x.aval.dtype) if x.aval.dtype.is_floating_point else None,)
 
 
 def _cast_forward(

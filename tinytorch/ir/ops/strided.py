@@ -69,7 +69,7 @@ def _count(shape: Any) -> Any:
 
 def _transpose(g: Handle, x: Handle, shape: Any, offsets: Any, steps: Any) -> tuple[Handle]:
     attrs = {"shape": shape, "offsets": offsets, "steps": steps}
-    size = x.type.shape
+    size = x.aval.shape
     flat = positions(g, size, attrs)
     line = put_add(reshape(g, shape=(_count(shape),)), flat, axis=0, size=_count(size))
     return (reshape(line, shape=size),)
@@ -110,7 +110,7 @@ def overlaps(size: Any, attrs: Attrs) -> bool:
 
 def update_strided(base: Handle, new: Handle, attrs: Attrs) -> Handle:
     """``base`` with what a strided view of it shows replaced by ``new``."""
-    size = base.type.shape
+    size = base.aval.shape
     total, count = _count(size), _count(attrs["shape"])
     flat = positions(base, size, attrs)
     order = base.apply_op(iota, (), {"shape": (count,), "axis": 0})

@@ -46,7 +46,7 @@ window: Op = linear(
     "of the axis. An axis becomes the number of windows; their insides are new last axes.",
     infer=_window_type, eager=_window_eager,
     transpose=lambda g, x, axes, sizes, steps, gaps: (
-        unwindow(g, axes=axes, steps=steps, gaps=gaps, shape=x.type.shape),),
+        unwindow(g, axes=axes, steps=steps, gaps=gaps, shape=x.aval.shape),),
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def _unwindow_eager(g: np.ndarray, axes: Any, steps: Any, gaps: Any, shape: Any)
 def _windows_again(
     g: Handle, x: Handle, axes: Any, steps: Any, gaps: Any, shape: Any
 ) -> tuple[Handle]:
-    sizes = tuple(x.type.shape[len(shape) :])
+    sizes = tuple(x.aval.shape[len(shape) :])
     return (window(g, axes=axes, sizes=sizes, steps=steps, gaps=gaps),)
 
 

@@ -45,12 +45,12 @@ def added_windows(graph: Graph, node: Node, operand: Node) -> Node:
         zip(node.attrs["axes"], node.attrs["steps"], node.attrs["gaps"], strict=True)
     ):
         inside = len(shape) + position
-        size = g.type.shape[inside]
+        size = g.aval.shape[inside]
         if step > 1 and (gap > 1 and size > 1):
             g, step = _spread(g, axis, step), 1
         blocks = -(-size // step) if gap == 1 or size == 1 else size
         width = step if size == 1 or gap == 1 else 1
-        axes.append(_Axis(axis, inside, g.type.shape[axis], blocks, width, gap))
+        axes.append(_Axis(axis, inside, g.aval.shape[axis], blocks, width, gap))
     g = _framed(g, axes)
     g = _summed(_blocked(g, axes, len(shape)), axes, len(shape))
     return _fitted(g, axes, shape).node
@@ -58,7 +58,7 @@ def added_windows(graph: Graph, node: Node, operand: Node) -> Node:
 
 def _spread(g: Proxy, axis: int, step: int) -> Proxy:
     """Put ``step - 1`` zeros between the elements of an axis."""
-    shape = list(g.type.shape)
+    shape = list(g.aval.shape)
     shape[axis] = (shape[axis] - 1) * step + 1
     steps = tuple(step if i == axis else 1 for i in range(len(shape)))
     zeros = g.constant(0, shape=tuple(shape))
@@ -67,10 +67,10 @@ def _spread(g: Proxy, axis: int, step: int) -> Proxy:
 
 def _framed(g: Proxy, axes: list[_Axis]) -> Proxy:
     """Put zeros around the windows, and fill up the last block of each."""
-    low, high = [0] * len(g.type.shape), [0] * len(g.type.shape)
+    low, high = [0] * len(g.aval.shape), [0] * len(g.aval.shape)
     for item in axes:
         low[item.axis] = high[item.axis] = item.reach
-        high[item.inside] = item.blocks * item.width - g.type.shape[item.inside]
+        high[item.inside] = item.blocks * item.width - g.aval.shape[item.inside]
     if not any(low) and not any(high):
         return g
     return ops.pad(g, low=tuple(low), high=tuple(high))
@@ -78,7 +78,7 @@ def _framed(g: Proxy, axes: list[_Axis]) -> Proxy:
 
 def _blocked(g: Proxy, axes: list[_Axis], ndim: int) -> Proxy:
     """Move the blocks beside the windows: each axis becomes (blocks, windows), then (width)."""
-    shape = list(g.type.shape[:ndim])
+    shape = list(g.aval.shape[:ndim])
     where: dict[int, tuple[int, ...]] = {i: (i,) for i in range(ndim)}
     for item in axes:
         at = len(shape)
@@ -101,7 +101,7 @@ def _summed(g: Proxy, axes: list[_Axis], ndim: int) -> Proxy:
     for axis in range(ndim):
         places[axis] = at
         at += 2 if axis in inside else 1
-    shape = g.type.shape
+    shape = g.aval.shape
     starts, stops = [0] * len(shape), list(shape)
     found: list[tuple[int, int, int]] = []
     for item in axes:
@@ -120,7 +120,7 @@ def _summed(g: Proxy, axes: list[_Axis], ndim: int) -> Proxy:
         steps=(1,) * len(found), gaps=tuple(f[2] for f in found),
     )  # fmt: skip
     total = ops.sum_(windows, axes=tuple(range(len(shape), len(shape) + len(found))))
-    return ops.reshape(total, shape=tuple(total.type.shape[: len(shape)]))
+    return ops.reshape(total, shape=tuple(total.aval.shape[: len(shape)]))
 
 
 def _fitted(g: Proxy, axes: list[_Axis], shape: tuple[int, ...]) -> Proxy:

@@ -117,7 +117,7 @@ def square(input: Tensor) -> Tensor:
 
 def _divisor(input: Any, other: Any) -> Any:
     """Guard an integer divisor: dividing by zero raises, as in PyTorch."""
-    types = [x.type if hasattr(x, "apply_op") else None for x in (input, other)]
+    types = [x.aval if hasattr(x, "apply_op") else None for x in (input, other)]
     integral = all(t is None or t.dtype.kind != "f" for t in types)
     if is_float(input) or is_float(other) or not integral:
         return other

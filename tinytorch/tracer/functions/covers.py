@@ -55,7 +55,7 @@ def in_float32(function: F) -> F:
         given = (*args, *kwargs.values())
         if not any(is_half(x) for x in given):
             return function(*args, **kwargs)
-        found = result_type([x.type for x in given if isinstance(x, Tensor)], float32)
+        found = result_type([x.aval for x in given if isinstance(x, Tensor)], float32)
         wide = [x.to(float32) if is_half(x) else x for x in args]
         options = {k: x.to(float32) if is_half(x) else x for k, x in kwargs.items()}
         out = function(*wide, **options)
@@ -67,7 +67,7 @@ def in_float32(function: F) -> F:
 def promoted(*operands: Any) -> list[Tensor]:
     """Return operands (tensors and numbers) as tensors of the floating dtype of them all."""
     like = next(x for x in operands if isinstance(x, Tensor))
-    types = [x.type if isinstance(x, Tensor) else weak_type(x) for x in operands]
+    types = [x.aval if isinstance(x, Tensor) else weak_type(x) for x in operands]
     dtype = result_type(types, mode.default_dtype)
     if not dtype.is_floating_point:
         dtype = mode.default_dtype

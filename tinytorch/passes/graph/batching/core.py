@@ -40,12 +40,12 @@ class Batch(NamedTuple):
         """The value with the batch axis in front, repeated if all examples share it."""
         if x.batched:
             return x.handle
-        shape = (self.size, *x.handle.type.shape)
+        shape = (self.size, *x.handle.aval.shape)
         return self.apply(ops.broadcast_to, [x.handle], shape=shape)
 
     def front(self, x: Proxy, axis: int) -> Proxy:
         """The value with an axis moved to the front."""
-        rest = [i for i in range(x.type.ndim) if i != axis]
+        rest = [i for i in range(x.aval.ndim) if i != axis]
         return self.apply(ops.permute, [x], order=(axis, *rest)) if axis else x
 
     def inner(self, graph: Graph, flags: Sequence[bool], force: Sequence[bool] | None) -> Any:

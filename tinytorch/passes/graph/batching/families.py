@@ -50,9 +50,9 @@ def _reshape(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
 @rule("broadcast_to")
 def _broadcast_to(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
     x, shape = xs[0].handle, tuple(attrs["shape"])
-    sizes = x.type.shape[1:]
+    sizes = x.aval.shape[1:]
     aligned = (b.size, *(1,) * (len(shape) - len(sizes)), *sizes)
-    if aligned != x.type.shape:
+    if aligned != x.aval.shape:
         x = b.apply(ops.reshape, [x], shape=aligned)
     return b.apply(op, [x], shape=(b.size, *shape))
 
@@ -103,10 +103,10 @@ def _unwindow(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
 def _matmul(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
     """One product of all rows where the second matrix is shared; else a batch of products."""
     x, y = xs
-    if not y.batched and y.handle.type.ndim == 2:
-        rows, inner = x.handle.type.shape[1:]
+    if not y.batched and y.handle.aval.ndim == 2:
+        rows, inner = x.handle.aval.shape[1:]
         flat = b.apply(ops.reshape, [x.handle], shape=(b.size * rows, inner))
-        columns = y.handle.type.shape[1]
+        columns = y.handle.aval.shape[1]
         product = b.apply(op, [flat, y.handle])
         return b.apply(ops.reshape, [product], shape=(b.size, rows, columns))
     return b.apply(op, [b.lead(x), b.lead(y)])
@@ -117,7 +117,7 @@ def _matmul(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
 
 def _offset(b: Batch, index: Proxy, step: int) -> Proxy:
     """Positions in one long axis of all examples, ``step`` an example."""
-    shape = index.type.shape
+    shape = index.aval.shape
     example = b.apply(ops.iota, [], shape=shape, axis=0)
     start = b.apply(ops.mul, [example, index.constant(step)])
     return b.apply(ops.add, [index, start])
@@ -133,15 +133,15 @@ def _take(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
         return b.front(b.apply(op, [x.handle, index.handle], axis=axis), axis)
     # The examples' slices along the axis in one row, and each example's own part of it.
     values = b.front(b.front(x.handle, axis + 1), 1)  # example, axis, the others
-    size, *others = values.type.shape[1:]
+    size, *others = values.aval.shape[1:]
     row = b.apply(ops.reshape, [values], shape=(b.size * size, *others))
     found = b.apply(op, [row, _offset(b, index.handle, size)], axis=0)
-    return _placed(b, found, index.handle.type.ndim - 1, axis)
+    return _placed(b, found, index.handle.aval.ndim - 1, axis)
 
 
 def _placed(b: Batch, x: Proxy, count: int, axis: int) -> Proxy:
     """Axes 1 to ``count`` moved to stand at ``axis`` of an example."""
-    ndim = x.type.ndim
+    ndim = x.aval.ndim
     moved, rest = list(range(1, count + 1)), list(range(count + 1, ndim))
     order = (0, *rest[:axis], *moved, *rest[axis:])
     return b.apply(ops.permute, [x], order=order) if order != tuple(range(ndim)) else x
@@ -153,12 +153,12 @@ def _put_add(b: Batch, op: Op, xs: Sequence[Value], attrs: Any) -> Proxy:
     axis, size = attrs["axis"], attrs["size"]
     if not index.batched:
         return b.apply(op, [x.handle, index.handle], axis=axis + 1, size=size)
-    values, count = b.lead(x), index.handle.type.ndim - 1
-    ndim = values.type.ndim
+    values, count = b.lead(x), index.handle.aval.ndim - 1
+    ndim = values.aval.ndim
     moved = list(range(axis + 1, axis + 1 + count))
     rest = [i for i in range(1, ndim) if i not in moved]
     values = b.apply(ops.permute, [values], order=(0, *moved, *rest))
-    others = values.type.shape[count + 1 :]
+    others = values.aval.shape[count + 1 :]
     row = b.apply(op, [values, _offset(b, index.handle, size)], axis=0, size=b.size * size)
     return _placed(b, b.apply(ops.reshape, [row], shape=(b.size, size, *others)), 1, axis)
 

@@ -91,7 +91,7 @@ def _settled(b: Batch, body: Graph, flags: list[bool], carries: int) -> list[boo
 
 def _swapped(b: Batch, x: Proxy) -> Proxy:
     """The first two axes swapped: steps and examples."""
-    return b.apply(ops.permute, [x], order=(1, 0, *range(2, x.type.ndim)))
+    return b.apply(ops.permute, [x], order=(1, 0, *range(2, x.aval.ndim)))
 
 
 @rule("scan")

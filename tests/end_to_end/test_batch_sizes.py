@@ -59,6 +59,7 @@ FUNCTIONS = {
     "size in arithmetic": lambda x: x * x.shape[0] - 1 / x.shape[0] + x.shape[0] ** 0.5,
     "size of two axes": lambda x: x.sum() / x.numel(),
     "size returned": lambda x: (x.shape[0], x.shape[0] * 2 + 1, x.sum()),
+    "shape returned": lambda x: (x.shape, x.T.shape, [x.shape[:1]], x + 1),
     "view": lambda x: x.view(x.shape[0], -1).reshape(-1).view(x.size(0), 5),
     "len": lambda x: x.sum() / len(x) + x.view(len(x), -1).mean(),
     "flatten": lambda x: x.flatten() * 2,

@@ -392,6 +392,8 @@ class Binding:
             return "{" + ", ".join(f"{k!r}: {self._tree_text(s, texts)}"
                                    for k, s in structure[1]) + "}"  # fmt: skip
         maker = self.bind(f"maker{len(self.env)}", structure[1])
+        if kind == "size":
+            return f"{maker}(({''.join(f'{self._tree_text(s, texts)}, ' for s in structure[2])}))"
         if kind == "named":
             return f"{maker}({', '.join(self._tree_text(s, texts) for s in structure[2])})"
         pairs = zip(structure[2], structure[3], strict=True)

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from tinytorch.tracer.views import Size
+
 LEAF = ("leaf",)
 
 
@@ -19,6 +21,8 @@ def _flatten(tree: Any, leaves: list[Any]) -> Any:
     kind = type(tree)
     if kind is tuple or kind is list:
         return (kind, tuple(_flatten(x, leaves) for x in tree))
+    if kind is Size:
+        return ("size", kind, tuple(_flatten(x, leaves) for x in tree))
     if isinstance(tree, tuple) and hasattr(kind, "_fields"):
         return ("named", kind, tuple(_flatten(x, leaves) for x in tree))
     if kind is dict:
@@ -43,6 +47,8 @@ def _unflatten(structure: Any, leaves: Any) -> Any:
         return kind(_unflatten(s, leaves) for s in structure[1])
     if kind is dict:
         return {k: _unflatten(s, leaves) for k, s in structure[1]}
+    if kind == "size":
+        return structure[1](_unflatten(s, leaves) for s in structure[2])
     if kind == "named":
         return structure[1](*(_unflatten(s, leaves) for s in structure[2]))
     return structure[1](

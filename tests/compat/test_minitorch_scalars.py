@@ -348,14 +348,14 @@ def test_M15_any_object_that_knows_its_chain_rule():
 ONE, TWO, _ = MathTestVariable._comp_testing()
 
 
-@pytest.mark.parametrize("name,base,fn", ONE, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(("name", "base", "fn"), ONE, ids=lambda v: v if isinstance(v, str) else "")
 @pytest.mark.parametrize("value", [-4.3, 0.5, 3.0])
 def test_M16_derivatives_of_one_argument(name, base, fn, value):
     assert fn(Scalar(value)).data == pytest.approx(base(value), rel=1e-9, abs=1e-9)
     minitorch.derivative_check(fn, Scalar(value))
 
 
-@pytest.mark.parametrize("name,base,fn", TWO, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(("name", "base", "fn"), TWO, ids=lambda v: v if isinstance(v, str) else "")
 def test_M16_derivatives_of_two_arguments(name, base, fn):
     assert fn(Scalar(1.5), Scalar(-2.0)).data == pytest.approx(base(1.5, -2.0))
     minitorch.derivative_check(fn, Scalar(1.5), Scalar(-2.0))

@@ -161,7 +161,7 @@ def test_M24_the_tensor_api():
 
 
 @backends
-@pytest.mark.parametrize("name,base,fn", ONE, **named)
+@pytest.mark.parametrize(("name", "base", "fn"), ONE, **named)
 def test_M25_gradients_of_one_argument(backend, name, base, fn):
     x = minitorch.rand((2, 3), backend=backend) * 4 - 2
     expected = [base(v) for v in x.to_numpy().ravel()]
@@ -169,13 +169,13 @@ def test_M25_gradients_of_one_argument(backend, name, base, fn):
     grad_check(fn, x.detach())
 
 
-@pytest.mark.parametrize("name,base,fn", TWO, **named)
+@pytest.mark.parametrize(("name", "base", "fn"), TWO, **named)
 def test_M25_gradients_of_two_arguments_with_broadcasting(name, base, fn):
     grad_check(fn, minitorch.rand((2, 3)), minitorch.rand((2, 3)) + 0.5)
     grad_check(fn, minitorch.rand((2, 3)), minitorch.rand((3,)) + 0.5)
 
 
-@pytest.mark.parametrize("name,base,fn", REDUCTIONS, **named)
+@pytest.mark.parametrize(("name", "base", "fn"), REDUCTIONS, **named)
 def test_M25_gradients_of_reductions(name, base, fn):
     grad_check(fn, minitorch.rand((3, 2)))
 

@@ -8,6 +8,11 @@ from typing import Any
 from tinytorch.compat.minitorch import operators
 
 
+def _complex(a: float) -> float:
+    inner = operators.relu(operators.relu(a * 10 + 7) * 6 + 5)
+    return operators.log(operators.sigmoid(inner * 10)) / 50
+
+
 class MathTest:
     """On floats."""
 
@@ -24,12 +29,7 @@ class MathTest:
     relu = staticmethod(lambda a: operators.relu(a + 5.5))
     exp = staticmethod(lambda a: operators.exp(a - 200))
     explog = staticmethod(lambda a: operators.log(a + 100000) + operators.exp(a - 200))
-    complex = staticmethod(
-        lambda a: (
-            operators.log(operators.sigmoid(operators.relu(operators.relu(a * 10 + 7) * 6 + 5) * 10))
-            / 50
-        )
-    )
+    complex = staticmethod(lambda a: _complex(a))
     add2 = staticmethod(lambda a, b: a + b)
     mul2 = staticmethod(lambda a, b: a * b)
     div2 = staticmethod(lambda a, b: a / (b + 5.5))

@@ -174,7 +174,8 @@ class FastOps(TensorOps):
 
     @staticmethod
     def reduce(fn: Callable[[float, float], float], start: float = 0.0) -> Callable[..., Any]:
-        one = REDUCED.get(fn) or functools.partial(_fold, LIFTED.get(fn) or fn, start)
+        pairwise: Callable[..., Any] = LIFTED.get(fn) or fn
+        one = REDUCED.get(fn) or functools.partial(_fold, pairwise, start)
         return _through(_compiled(lambda a, dim: one(a, int(dim))))
 
     @staticmethod

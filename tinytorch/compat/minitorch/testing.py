@@ -24,7 +24,7 @@ class MathTest:
     multConstant = staticmethod(lambda a: 5 * a)
     div = staticmethod(lambda a: a / 5)
     inv = staticmethod(lambda a: operators.inv(a + 3.5))
-    sig = staticmethod(operators.sigmoid)
+    sig = staticmethod(lambda a: operators.sigmoid(a))
     log = staticmethod(lambda a: operators.log(a + 100000))
     relu = staticmethod(lambda a: operators.relu(a + 5.5))
     exp = staticmethod(lambda a: operators.exp(a - 200))

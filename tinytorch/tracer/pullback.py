@@ -59,7 +59,7 @@ class _Visitor:
             (value,) = self._values([g])
             for _, hook in sorted(tape.hooks.items(), key=lambda item: item[0]):
                 value = hook(value, self.evaluator.create_graph)
-            g = self._given(value, g.type)
+            g = self._given(value, g.aval)
         if tape.op.family != "python":
             return g, None
         items = range(len(tape.attrs["types"]))

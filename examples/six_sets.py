@@ -18,7 +18,8 @@ from tinytorch.data import planar
 
 def learn(name: str, options: Any) -> tuple[list[float], float]:
     """Train on one set; return the losses and the part of points with the right label."""
-    points = planar.datasets[name](options.points, generator=tt.Generator().manual_seed(options.seed))
+    generator = tt.Generator().manual_seed(options.seed)
+    points = planar.datasets[name](options.points, generator=generator)
     x, y = points.tensors
     hidden = options.hidden
     model = nn.Sequential(

@@ -1,8 +1,8 @@
 """Run the pages of this folder and write their output and tables into them.
 
-``python docs/build.py`` rewrites the pages; with ``--check`` it says which are not as they would be
-written. On a page, what a block marked ``python`` prints stands in the block marked ``text`` after
-it, and what lies between ``<!-- table NAME -->`` and ``<!-- end -->`` is a table made from the code.
+``python docs/build.py`` rewrites the pages; with ``--check`` it says which are not as they would
+be. On a page, what a block marked ``python`` prints stands in the block marked ``text`` after
+it, and what lies between ``<!-- table NAME -->`` and ``<!-- end -->`` is a table of the code.
 The blocks of a page are one program, whose lines have the page's own numbers.
 """
 
@@ -129,7 +129,26 @@ def _mark(there: bool) -> str:
     return "yes" if there else ""
 
 
-TABLES: dict[str, Callable[[], str]] = {"coverage": coverage, "primitives": primitives}
+def functions() -> str:
+    """What works for each public function, as ``measure.py`` found it."""
+    rows = []
+    for name, found in json.loads((DOCS / "functions.json").read_text()).items():
+        dtypes = ", ".join(_SHORT[d] for d in found["dtypes"]) or "floats of no tensor"
+        compiled = {"yes": "yes", "no": "**no**", "refused": "refused"}[found["compiled"]]
+        rows.append([
+            f"`{name}`", compiled, _mark(found["gradient"]), _mark(found["second"]), dtypes,
+        ])  # fmt: skip
+    return table(["function", "compiled", "gradient", "second", "dtypes"], rows)
+
+
+_SHORT = {
+    "float32": "f32", "float64": "f64", "float16": "f16", "bfloat16": "bf16", "int64": "i64",
+    "int32": "i32", "int16": "i16", "int8": "i8", "uint8": "u8", "bool": "bool",
+}  # fmt: skip
+
+TABLES: dict[str, Callable[[], str]] = {
+    "coverage": coverage, "functions": functions, "primitives": primitives,
+}  # fmt: skip
 
 
 def main() -> int:

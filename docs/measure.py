@@ -40,7 +40,8 @@ SIGNS = tt.from_numpy(np.where(rng.random((4, 4)) > 0.5, 1.0, -1.0))
 GUESSES: list[tuple[Any, ...]] = [
     (A,), (A, B), (A, B, C), (A, 0), (A, 2), (A, J), (A, 0, J), (A, 0, ROWS), (A, 0, J, B),
     (A, 0, ROWS, B), (V,), (V, W), (A, V), (A, (4, 4)), (ROWS,), (ROWS, ROWS), ([A, B],),
-    (MASK,), (MASK, MASK), (A, MASK), (A, MASK, 0.5), (A, 0, 1), (A, (0,)), (A, 1, 0, 2), (IMAGE,), (IMAGE, 2), (LINE,),
+    (MASK,), (MASK, MASK), (A, MASK), (A, MASK, 0.5), (A, 0, 1), (A, (0,)), (A, 1, 0, 2),
+    (IMAGE,), (IMAGE, 2), (LINE,),
     (LINE, 2), (A, CLASSES), (A, (1, 1)), (4,), (A, B, SIGNS[:, 0]), (4, 4), (),
 ]  # fmt: skip
 """Arguments to try for a function that is not named below, in turn."""
@@ -71,7 +72,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "triplet_margin_loss": (A, B, C), "threshold": (A, 0.5, 0.0), "glu": (A,),
     "addmv": (V, A, W), "addr": (A, V, W), "index_fill": (A, 0, J, 0.5), "put": (A, J, V),
     "select_scatter": (A, V, 0, 1), "channel_shuffle": (IMAGE, 3), "lp_pool1d": (LINE, 2.0, 2),
-    "lp_pool2d": (IMAGE, 2.0, 2), "multilabel_margin_loss": (A, ROWS), "instance_norm": (LINE,), "local_response_norm": (LINE, 2),
+    "lp_pool2d": (IMAGE, 2.0, 2), "multilabel_margin_loss": (A, ROWS), "instance_norm": (LINE,),
+    "local_response_norm": (LINE, 2),
     "max_unpool2d": (), "gumbel_softmax": (A,), "lerp": (A, B, 0.3), "addmm": (A, B, C),
     "baddbmm": (IMAGE[0], IMAGE[0], IMAGE[0]), "bmm": (IMAGE[0], IMAGE[0]),
     "addbmm": (IMAGE[0, 0], IMAGE[0], IMAGE[0]), "narrow": (A, 0, 1, 2), "logit": (A,),

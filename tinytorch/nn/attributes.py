@@ -45,6 +45,8 @@ class Attributes(Tracked):
         if table is None:
             super().__setattr__(name, value)
             return
+        if value is not None and self.__dict__[table].get(name) is value:
+            return  # what `self.count += 1` does after it wrote the buffer in place
         self._check_writable(name)
         if table == "_parameters":
             self._check_parameter(name, value)

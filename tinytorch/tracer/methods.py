@@ -206,8 +206,13 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @method
-def copy_(self: Tensor, src: Tensor) -> Tensor:
-    """Write another tensor's values, broadcast and converted, into this one."""
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Write another tensor's values (or a number), broadcast and converted, into this one.
+
+    Raises TypeError for what is neither, RuntimeError for shapes that do not fit.
+    """
+    if not isinstance(src, Tensor):
+        return fill_(self, src)
     try:
         fits = broadcast_shapes(self._type.shape, src._type.shape) == self._type.shape
     except RuntimeError:
@@ -222,7 +227,9 @@ def copy_(self: Tensor, src: Tensor) -> Tensor:
 
 @method
 def fill_(self: Tensor, value: Any) -> Tensor:
-    """Write one number everywhere."""
+    """Write one number everywhere; raises TypeError for what is none."""
+    if not isinstance(value, Tensor | Number | int | float | np.generic | Extent):
+        raise TypeError(f"fill_(): argument 'value' must be Number, not {type(value).__name__}")
     if type(value) is Number:
         value = value.trace.number_as_tensor(value)
     source = value if isinstance(value, Tensor) else self.constant(value, shape=())

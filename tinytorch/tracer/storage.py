@@ -40,10 +40,10 @@ def contiguous_strides(shape: tuple[Any, ...]) -> tuple[int, ...]:
 
 def is_contiguous(shape: tuple[Any, ...], strides: tuple[int, ...]) -> bool:
     """Whether strides are row-major, axes of size 1 aside; empty tensors are contiguous."""
+    if 0 in shape:
+        return True
     step = 1
     for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if size == 0:
-            return True
         if size != 1:
             if stride != step:
                 return False

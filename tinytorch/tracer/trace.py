@@ -276,7 +276,8 @@ class Trace(Differentiation):
             if x._requires != value:
                 raise TraceError(
                     f"{user_origin()}: requires_grad of a tensor from outside cannot change inside "
-                    "a compiled function; set it before the call"
+                    "a compiled function; set it before the call, or differentiate for "
+                    "x = x.detach().requires_grad_()"
                 )
             return
         if value and not x._requires:

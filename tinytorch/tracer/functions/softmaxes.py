@@ -9,24 +9,40 @@ from tinytorch.ir import ops
 from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.functions.reduction import without_axes
 from tinytorch.tracer.mode import mode
-from tinytorch.tracer.shapes import axes_of
+from tinytorch.tracer.shapes import axes_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
-@in_float32
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """exp(x) / sum(exp(x)) along an axis, without overflow."""
-    input = input if dtype is None else input.to(dtype)
+    """exp(x) / sum(exp(x)) along an axis, without overflow; in a dtype, if one is given."""
+    return _softmax(_converted(input, "softmax", dtype), dim)
+
+
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """log(softmax(x)), without overflow or loss; in a dtype, if one is given."""
+    return _log_softmax(_converted(input, "log_softmax", dtype), dim)
+
+
+def _converted(input: Tensor, name: str, dtype: Any) -> Tensor:
+    """The operand in the dtype of the result, which may be wider than its own."""
+    input = check_tensor(input, name)
+    return input if dtype is None else input.to(dtype)
+
+
+@in_float32
+def _softmax(input: Tensor, dim: int) -> Tensor:
     axes = axes_of(dim, input.ndim)
+    if any(input._type.shape[a] == 0 for a in axes):
+        return ops.exp(input)
     shifted = ops.exp(input - ops.max_(input, axes=axes).detach())
     return shifted / ops.sum_(shifted, axes=axes)
 
 
 @in_float32
-def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
-    """log(softmax(x)), without overflow or loss."""
-    input = input if dtype is None else input.to(dtype)
+def _log_softmax(input: Tensor, dim: int) -> Tensor:
     axes = axes_of(dim, input.ndim)
+    if any(input._type.shape[a] == 0 for a in axes):
+        return ops.exp(input)
     shifted = input - ops.max_(input, axes=axes).detach()
     return shifted - ops.log(ops.sum_(ops.exp(shifted), axes=axes))
 

@@ -9,12 +9,14 @@ from cuda_cases import CASES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinytorch.codegen.cuda import emit, emit_program
+from tinytorch.codegen.cuda import emit, emit_product, emit_program
 from tinytorch.codegen.cuda.prelude import BUILTIN, DeviceFunctions
+from tinytorch.codegen.cuda.text import geometry
 from tinytorch.codegen.cuda.threads import Owner, owner_of
 from tinytorch.ir.index import Index, Symbol
 from tinytorch.ir.kernel import Buffer, Constant, Kernel, Load, Loop, Store
 from tinytorch.ir.op import TABLE
+from tinytorch.ir.program import Product
 from tinytorch.ir.types import bool_, float16, float32, float64, int32, int64, uint8
 
 CALL = re.compile(r"\b([a-z_][a-z_0-9]*)\(")
@@ -95,6 +97,53 @@ def test_long_rows_stay_in_global_memory() -> None:
     (made,) = CASES["long_row"]().program.kernels
     assert emit(made).scratch == ((float32, 9000),)
     assert "row0 = row0[chunk * 9000 : (chunk + 1) * 9000]" in emit(made).text
+
+
+# --------------------------------------------------------------------- blocks
+
+
+def test_M31_a_sum_is_cut_into_blocks_that_each_add_up_in_shared_memory() -> None:
+    program = CASES["sum_of_500_in_blocks"]().program
+    text = emit_program(program)
+    (step,) = program.launches
+    assert step.rows[0].extent > step.rows[0].chunk, "one block"
+    assert f"cuda.shared.array({geometry(step.kernel).threads}, np.float32)" in text
+    assert "block_sum_f32(" in text
+    assert "atomic" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "grid"), [("product_33_by_33", (3, 3, 1)), ("products_of_a_batch", (3, 3, 2))]
+)
+def test_M31_a_product_reads_each_tile_once_into_shared_memory(name: str, grid) -> None:
+    (product,) = (s for s in CASES[name]().program.steps if isinstance(s, Product))
+    text = emit_product(product).text
+    assert f"[{grid}, (16, 16), stream]" in text
+    (kernel,) = (
+        n for n in ast.parse(text).body
+        if isinstance(n, ast.FunctionDef) and not n.name.startswith("run_")
+    )  # fmt: skip
+    loops = [n for n in ast.walk(kernel) if isinstance(n, ast.For)]
+    batch, steps, inner = loops
+    assert [ast.unparse(n.target) for n in loops] == ["b", "start", "inner"]
+    # A cell of a factor is read by one thread of the block, once a step, and lies in shared memory.
+    assert uses(kernel, "left") == uses(steps, "left") == (1, 0)
+    assert uses(kernel, "right") == uses(steps, "right") == (1, 0)
+    assert uses(steps, "tile_left") == uses(steps, "tile_right") == (1, 1)
+    assert uses(inner, "tile_left") == uses(inner, "tile_right") == (1, 0)
+    assert uses(inner, "left") == uses(inner, "right") == (0, 0)
+    # A cell of the result is written once, after all steps.
+    assert uses(kernel, "out") == uses(batch, "out") == (0, 1)
+    assert uses(steps, "out") == (0, 0)
+
+
+def uses(tree: ast.AST, name: str) -> tuple[int, int]:
+    """How often elements of an array are read and written in a text."""
+    found = [
+        n.ctx for n in ast.walk(tree)
+        if isinstance(n, ast.Subscript) and ast.unparse(n.value) == name
+    ]  # fmt: skip
+    return sum(isinstance(c, ast.Load) for c in found), sum(isinstance(c, ast.Store) for c in found)
 
 
 # ---------------------------------------------------------------------- texts

@@ -17,7 +17,7 @@ from samples import STRUCTURE, Sample, samples_of
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.storage import stored
-from tinytorch.ir.types import BY_NAME, float64
+from tinytorch.ir.types import BY_NAME, TensorType, float64
 from tinytorch.passes.graph.autodiff import vjp
 
 _NESTED = "which launches follow depends on the run; CUDA text is one fixed list of them"
@@ -109,6 +109,35 @@ def backward(name: str) -> Case:
     found = vjp(graph, results, seeds, wrt)
     graph.outputs = [n for n in found if n is not None]
     return Case(graph, values, MANY_CHUNKS, tolerance=1e-11)
+
+
+def one_sample(name: str) -> Case:
+    """An op on its largest sample, of float32 if it takes that."""
+    sample = max(chosen(name), key=lambda s: ("float32" in map(str, _kind(s)), _size(s)))
+    graph, values, graph.outputs = _applied(name, [sample])
+    return Case(graph, values, MANY_CHUNKS)
+
+
+def elementwise(dtype: str) -> Case:
+    """Every elementwise op that takes a dtype, on shared operands, so that kernels are few."""
+    graph = Graph(dtype)
+    operands: dict[tuple[int, TensorType], Node] = {}
+    to = BY_NAME[dtype]
+    like = "float32" if to.is_half else dtype
+    for name in NAMES:
+        for sample in samples_of(name) if ops.TABLE[name].family == "elementwise" else ():
+            first, shape = sample.types[-1].dtype.name, sample.types[-1].shape
+            if first != like or shape not in ((2, 3), (3, 5)):
+                continue
+            types = [t if t.dtype.name != like else TensorType(to, t.shape) for t in sample.types]
+            for key in enumerate(types):
+                if key not in operands:
+                    operands[key] = graph.add_input(key[1], f"x{len(operands)}")
+            nodes = [operands[key] for key in enumerate(types)]
+            graph.outputs.append(graph.add(ops.TABLE[name], nodes, **sample.attrs))
+            if name != "cast":
+                break
+    return Case(graph, [], MANY_CHUNKS)
 
 
 def _rows() -> Iterator[tuple[str, Callable[[], Case]]]:

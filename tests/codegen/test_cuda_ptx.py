@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from cuda_cases import CASES
+from cuda_rows import NAMES as ROWS
+from cuda_rows import elementwise, one_sample
 from cuda_run import define
 
 from tinytorch.codegen.cuda import emit, emit_product
-from tinytorch.ir.program import Launch, Product
+from tinytorch.ir.op import TABLE
+from tinytorch.ir.program import Launch, Product, Program
 from tinytorch.ir.source import Source
 from tinytorch.ir.types import float32
 
@@ -47,7 +50,12 @@ def assembled(source: Source, numbers: int, cc: tuple[int, int], patch: Any) -> 
 
 
 def sources(name: str) -> list[tuple[Source, int]]:
-    steps = CASES[name]().program.steps
+    return printed(CASES[name]().program)
+
+
+def printed(program: Program) -> list[tuple[Source, int]]:
+    """Every text of a program once, with how many numbers its kernel takes behind its buffers."""
+    steps = program.steps
     found = [(emit(s.kernel), 2) for s in steps if isinstance(s, Launch)]
     found += [(emit_product(s), 6) for s in steps if isinstance(s, Product)]
     return list({source.name: (source, numbers) for source, numbers in found}.values())
@@ -74,3 +82,17 @@ def test_float32_stays_float32_in_functions(monkeypatch: pytest.MonkeyPatch) -> 
     assert "bar.sync" in text
     assert "ex2.approx" in text
     assert source.buffers[0].numpy == np.float32
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", "float64", "float16", "bfloat16", "int64", "int32", "bool"]
+)
+def test_elementwise_rows_compile(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source, numbers in printed(elementwise(dtype).program):
+        assert ".target sm_90" in assembled(source, numbers, (9, 0), monkeypatch)
+
+
+@pytest.mark.parametrize("name", [n for n in ROWS if TABLE[n].family != "elementwise"])
+def test_row_compiles(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for source, numbers in printed(one_sample(name).program):
+        assert ".target sm_90" in assembled(source, numbers, (9, 0), monkeypatch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -20,6 +21,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
 from tinytorch.tracer.callvalues import CallValues
+from tinytorch.tracer.constants import check_constant
 from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, Homes
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.outside import OutsideGradient
@@ -388,9 +390,10 @@ class Binding:
             return "(" + "".join(f"{self._tree_text(s, texts)}, " for s in structure[1]) + ")"
         if kind is list:
             return "[" + ", ".join(self._tree_text(s, texts) for s in structure[1]) + "]"
-        if kind is dict:
-            return "{" + ", ".join(f"{k!r}: {self._tree_text(s, texts)}"
-                                   for k, s in structure[1]) + "}"  # fmt: skip
+        if kind is dict or kind is OrderedDict:
+            items = [f"{self._key(k)}: {self._tree_text(s, texts)}" for k, s in structure[1]]
+            text = "{" + ", ".join(items) + "}"
+            return text if kind is dict else f"{self.bind('OrderedDict', OrderedDict)}({text})"
         maker = self.bind(f"maker{len(self.env)}", structure[1])
         if kind == "size":
             return f"{maker}(({''.join(f'{self._tree_text(s, texts)}, ' for s in structure[2])}))"
@@ -398,6 +401,12 @@ class Binding:
             return f"{maker}({', '.join(self._tree_text(s, texts) for s in structure[2])})"
         pairs = zip(structure[2], structure[3], strict=True)
         return f"{maker}({', '.join(f'{n}={self._tree_text(s, texts)}' for n, s in pairs)})"
+
+    def _key(self, key: Any) -> str:
+        """The text of a dict's key: of plain ones as Python writes it, else the object's name."""
+        if type(key) in (str, int, bool, bytes, type(None)):
+            return repr(key)
+        return self.bind(f"key{len(self.env)}", check_constant(key))
 
     def _fail(self, code: int, leaves: list[Any]) -> NoReturn:
         """Raise what eager would raise. No state was written."""

@@ -18,6 +18,7 @@ from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import DType, float32
 from tinytorch.tracer.checks import Check
+from tinytorch.tracer.constants import check_constant
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.reach import Reach
@@ -207,7 +208,7 @@ class _Finish:
         if type(leaf) is Number:
             return Result("number", self._output(-1, leaf.node), type(leaf.value))
         if not isinstance(leaf, Tensor):
-            return Result("constant", value=leaf)
+            return Result("constant", value=check_constant(leaf))
         if leaf._array is not None:
             index = self._argument_index(leaf)
             return Result("argument", index) if index >= 0 else Result("same", value=leaf)

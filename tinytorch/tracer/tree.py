@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from tinytorch.tracer.views import Size
 
 LEAF = ("leaf",)
+_DICTS = (dict, OrderedDict)
 
 
 def flatten(tree: Any) -> tuple[list[Any], Any]:
@@ -25,8 +27,8 @@ def _flatten(tree: Any, leaves: list[Any]) -> Any:
         return ("size", kind, tuple(_flatten(x, leaves) for x in tree))
     if isinstance(tree, tuple) and hasattr(kind, "_fields"):
         return ("named", kind, tuple(_flatten(x, leaves) for x in tree))
-    if kind is dict:
-        return (dict, tuple((k, _flatten(v, leaves)) for k, v in tree.items()))
+    if kind in _DICTS:
+        return (kind, tuple((k, _flatten(v, leaves)) for k, v in tree.items()))
     if dataclasses.is_dataclass(tree) and not isinstance(tree, type):
         names = tuple(f.name for f in dataclasses.fields(tree))
         return ("data", kind, names, tuple(_flatten(getattr(tree, n), leaves) for n in names))
@@ -45,8 +47,8 @@ def _unflatten(structure: Any, leaves: Any) -> Any:
     kind = structure[0]
     if kind in (tuple, list):
         return kind(_unflatten(s, leaves) for s in structure[1])
-    if kind is dict:
-        return {k: _unflatten(s, leaves) for k, s in structure[1]}
+    if kind in _DICTS:
+        return kind((k, _unflatten(s, leaves)) for k, s in structure[1])
     if kind == "size":
         return structure[1](_unflatten(s, leaves) for s in structure[2])
     if kind == "named":

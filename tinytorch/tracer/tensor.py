@@ -15,11 +15,12 @@ import numpy as np
 from tinytorch.ir import ops
 from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, beside_a_number, matched, needs_matching
-from tinytorch.ir.storage import numbers, run_rule, stored
+from tinytorch.ir.storage import run_rule, stored
 from tinytorch.ir.types import DType, TensorType, TupleType, bfloat16, from_numpy_dtype
 from tinytorch.tracer.mode import mode, no_grad
 from tinytorch.tracer.number import plain, plain_attrs
-from tinytorch.tracer.refusals import concrete, foreign, refuse_number
+from tinytorch.tracer.reading import Readable
+from tinytorch.tracer.refusals import foreign, refuse_number
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import RETAIN, Saved, TapeNode, pick, saves_nothing
 from tinytorch.tracer.tracked import lending, touch
@@ -34,7 +35,7 @@ FREED.freed = True
 _new = object.__new__
 
 
-class Tensor(Operators):
+class Tensor(Readable, Operators):
     """A multi-dimensional array that can record how it was computed.
 
     Made by ``tinytorch.tensor`` and the other factories, never directly.
@@ -322,90 +323,14 @@ class Tensor(Operators):
             self._tape, self._requires = None, False
         return self
 
-    # --------------------------------------------------------------- reading
-
-    def numpy(self) -> np.ndarray:
-        """Return the values as a numpy array that shares this tensor's memory."""
-        if mode.trace is not None or self._array is None:
-            raise concrete(self, "numpy()", "keep the computation in tinytorch ops")
-        if self.requires_grad:
-            raise RuntimeError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
-                "instead."
-            )
-        if self.dtype is bfloat16:
-            return _as_extension(self._array)
-        return self._array
-
-    def item(self) -> Any:
-        """Return the single element as a Python number; raise RuntimeError if there are more."""
-        if self._type.size != 1:
-            raise RuntimeError(
-                f"a Tensor with {self._type.size} elements cannot be converted to Scalar"
-            )
-        if mode.trace is not None or self._array is None:
-            raise concrete(self, "a Python number", "return the tensor and read it outside")
-        return numbers(self._array).item()
-
-    def tolist(self) -> Any:
-        """Return nested lists of Python numbers."""
-        if mode.trace is not None or self._array is None:
-            raise concrete(self, "tolist()", "return the tensor and read it outside")
-        return numbers(self._array).tolist()
-
-    def __bool__(self) -> bool:
-        if self._type.size != 1:
-            raise RuntimeError(
-                "Boolean value of Tensor with more than one value is ambiguous"
-                if self._type.size
-                else "Boolean value of Tensor with no values is ambiguous"
-            )
-        if mode.trace is not None or self._array is None:
-            raise concrete(
-                self, "a Python bool (if, while, and, or, not)",
-                "choose values with tinytorch.where(condition, a, b)",
-            )  # fmt: skip
-        return bool(numbers(self._array).item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self.dtype.kind != "i" or self._type.size != 1:
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        return int(self.item())
-
     def __len__(self) -> int:
         if not self._type.shape:
             raise TypeError("len() of a 0-d tensor")
         return int(self.shape[0])
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        array = self.numpy()
-        return array if dtype is None else array.astype(dtype)
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        raise TypeError("tensors are not pickled: save them with tinytorch.save")
-
-    __hash__ = object.__hash__
-
     def is_contiguous(self) -> bool:
         """Whether elements lie in row-major order without gaps."""
         return is_contiguous(self._type.shape, self._strides)
-
-
-def _as_extension(array: np.ndarray) -> np.ndarray:
-    """bfloat16 as the ``ml_dtypes`` package spells it, sharing memory."""
-    try:
-        import ml_dtypes  # type: ignore[import-not-found,unused-ignore]
-    except ImportError:
-        raise TypeError(
-            "numpy has no bfloat16: convert with .float().numpy(), or install ml_dtypes"
-        ) from None
-    return array.view(ml_dtypes.bfloat16)
 
 
 # -------------------------------------------------------------------- eager

@@ -6,7 +6,6 @@ members of the kernel into names; everything else into its op's expression on it
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,15 +43,9 @@ from tinytorch.passes.kernel.access import (
 from tinytorch.passes.kernel.domain import END_LEVELS
 from tinytorch.passes.kernel.fuse import Fused
 from tinytorch.passes.kernel.loops import ROW, Loops
+from tinytorch.passes.kernel.names import Names
 from tinytorch.passes.kernel.phases import Phases
-
-
-@dataclass(frozen=True)
-class Element:
-    """One element of a stored value, as what a parameter stands for."""
-
-    node: Node
-    position: int
+from tinytorch.passes.kernel.probe import reduction_operand
 
 
 @dataclass
@@ -63,110 +56,30 @@ class Scope:
     known: dict[Any, Expr] = field(default_factory=dict)
 
 
-def reduction_operand(node: Node, loops: Loops) -> str:
-    """Level at which a reduction reads its operand."""
-    return "full" if node.inputs[0].type.size == loops.rows * loops.cols else "row"
-
-
-class Evaluator:
+class Evaluator(Names):
     """Evaluates members of one kernel."""
 
     def __init__(
         self, graph: Graph, levels: dict[Node, str], loops: Loops, phases: Phases,
         stored: set[Node], fused: Fused, chunks: int,
     ) -> None:  # fmt: skip
+        super().__init__(loops, chunks)
         self.graph = graph
         self.levels = levels
-        self.loops = loops
         self.phases = phases
         self.stored = stored
         self.recomputed = fused.recomputed
         self.elements = fused.elements
         self.required = fused.required
-        self.chunk = Symbol("chunk", chunks or 1)
-        self.chunks = chunks
         self.prologue, self.row, self.end = Scope(), Scope(), Scope()
         self.body: Scope = self.row
         self.phase = 0
         self.at_end = False
-        self.buffers: dict[str, Buffer] = {}
-        self.nodes: dict[str, Node | Element] = {}
-        self.variables: dict[str, Node] = {}
         self.totals: dict[Node, Var] = {}
         self.after_loop: list[Stmt] = []
         self.messages: list[tuple[str, str, str]] = []
         self._failed: list[tuple[Var, int]] = []
-        self._names: dict[tuple[Node, str], str] = {}
         self._dynamic: dict[str, Scope] = {}
-        self._count = 0
-
-    # ----------------------------------------------------------------- names
-
-    def fresh(self, stem: str, dtype: DType, node: Node | None = None) -> Var:
-        """A new variable."""
-        self._count += 1
-        var = Var(f"{stem}_{self._count}", dtype)
-        if node is not None:
-            self.variables[var.name] = node
-        return var
-
-    def _buffer(self, node: Node, role: str, prefix: str, size: Any, dtype: DType) -> str:
-        key = (node, role)
-        if key not in self._names:
-            kind = role.split()[0]
-            name = f"{prefix}{sum(1 for b in self.buffers.values() if b.role == kind)}"
-            self._names[key] = name
-            self.buffers[name] = Buffer(name, dtype, size, kind)
-            if role in ("in", "out"):
-                self.nodes[name] = storage_of(node)
-                self.variables[name] = node
-        return self._names[key]
-
-    def input(self, node: Node) -> str:
-        """Name of the buffer of a stored value computed elsewhere."""
-        return self._buffer(storage_of(node), "in", "x", node.type.size, node.type.dtype)
-
-    def element(self, node: Node, position: Any) -> str:
-        """Name of a parameter that is one element of a stored value."""
-        name = self._buffer(node, f"in {position}", "x", 1, node.type.dtype)
-        self.buffers[name] = Buffer(name, node.type.dtype, 1, "in")
-        self.nodes[name] = Element(storage_of(node), position)
-        self.variables[name] = node
-        return name
-
-    def output(self, node: Node) -> str:
-        """Name of the buffer that receives a member."""
-        return self._buffer(node, "out", "y", node.type.size, node.type.dtype)
-
-    def scratch(self, node: Node) -> tuple[str, Index]:
-        """The row that keeps a member for later loops, and where in it the element at hand is.
-
-        A row whose size is symbolic is one of the program's memory, a row a chunk.
-        """
-        cols, at = self.loops.cols, self.loops.col_index()
-        if not isinstance(cols, Extent):
-            return self._buffer(node, "scratch", "row", cols, node.type.dtype), at
-        size = cols * (self.chunks or 1)
-        name = self._buffer(node, "partial row", "part", size, node.type.dtype)
-        return name, Index(((self.chunk, cols),)) + at
-
-    def partial(self, node: Node, size: Any) -> str:
-        """Name of the buffer with one partial result a chunk."""
-        return self._buffer(node, "partial", "part", size * (self.chunks or 1), node.type.dtype)
-
-    @staticmethod
-    def identity(kind: str, dtype: DType) -> Constant:
-        """The value that a reduction starts from."""
-        if kind == "sum":
-            return Constant({"f": 0.0, "i": 0, "b": False}[dtype.kind], dtype)
-        sign = -1 if kind == "max" else 1
-        if dtype.kind == "f":
-            return Constant(sign * math.inf, dtype)
-        if dtype.kind == "b":
-            return Constant(kind == "min", dtype)
-        high = (1 << (dtype.bits - (1 if dtype.signed else 0))) - 1
-        low = -high - 1 if dtype.signed else 0
-        return Constant(low if kind == "max" else high, dtype)
 
     # ---------------------------------------------------------------- scopes
 
@@ -480,39 +393,4 @@ def _stem(name: str) -> str:
             "not": "negated"}.get(name, name)  # fmt: skip
 
 
-def probe_indices(
-    members: list[Node], levels: dict[Node, str], loops: Loops, recomputed: set[Node]
-) -> list[Index]:
-    """Flat indices of every load that a kernel makes under some loops."""
-    found: list[Index] = []
-    for node in members:
-        level = levels[node]
-        if level in END_LEVELS and node.op.family != "reduction":
-            continue
-        if node.op.family == "reduction":
-            level = reduction_operand(node, loops)
-        stack = [(n, loops.indices(level, n.type.shape)) for n in _operands(node, levels)]
-        if node.op.name in PURE_VIEWS or node.op.name in GUARDED_VIEWS:
-            stack = [(node, loops.indices(level, node.type.shape))]
-        while stack:
-            access = through_views(*stack.pop())
-            base = access.node
-            if base.op is ops.pad:
-                shifted = zip(access.indices, base.attrs["low"], strict=True)
-                stack.append((base.inputs[0], tuple(x + -low for x, low in shifted)))
-            elif base.op.name in GUARDED_VIEWS:
-                stack.extend((n, access.indices) for n in base.inputs[:1])
-            elif base in recomputed and base not in levels:
-                stack.extend((n, access.indices) for n in base.inputs)
-            found.extend(access.indices if base.op is ops.iota else [access.flat])
-    return found
-
-
-def _operands(node: Node, levels: dict[Node, str]) -> list[Node]:
-    if node.op.name in ("take", "gather"):
-        return []
-    reduces = node.op.family == "reduction"
-    return [n for n in node.inputs if reduces or n.type.ndim == node.type.ndim]
-
-
-__all__ = ["Access", "Evaluator", "Scope", "bases", "delinearize", "probe_indices"]
+__all__ = ["Access", "Evaluator", "Scope", "bases", "delinearize"]

@@ -25,10 +25,12 @@ from tinytorch.ir.kernel import (
 from tinytorch.ir.target import Target
 from tinytorch.ir.types import int64
 from tinytorch.passes.kernel.domain import Plan
-from tinytorch.passes.kernel.evaluate import Element, Evaluator, Scope, probe_indices
+from tinytorch.passes.kernel.evaluate import Evaluator, Scope
 from tinytorch.passes.kernel.fuse import Fused, Group
 from tinytorch.passes.kernel.loops import Loops, choose_loops
+from tinytorch.passes.kernel.names import Element
 from tinytorch.passes.kernel.phases import Phases
+from tinytorch.passes.kernel.probe import probe_indices
 from tinytorch.passes.kernel.schedule import chunk_of, row_cost, sealed
 
 

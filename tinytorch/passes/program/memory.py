@@ -14,8 +14,8 @@ from tinytorch.ir.target import Target
 from tinytorch.ir.types import DType, int64
 from tinytorch.passes.graph.sizes import known
 from tinytorch.passes.kernel.access import storage_of
-from tinytorch.passes.kernel.evaluate import Element
 from tinytorch.passes.kernel.lower import Lowered
+from tinytorch.passes.kernel.names import Element
 from tinytorch.passes.kernel.rename import Merged, merge_buffers
 from tinytorch.passes.kernel.schedule import chunk_of
 from tinytorch.passes.program.control import ControlPlanner

@@ -13,9 +13,9 @@ from tinytorch.ir.target import Target
 from tinytorch.passes.graph.rebuild import CONTROL
 from tinytorch.passes.kernel.access import storage_of
 from tinytorch.passes.kernel.contraction import Operand, by_library, product_operands
-from tinytorch.passes.kernel.evaluate import Element
 from tinytorch.passes.kernel.fuse import Fused, is_opaque
 from tinytorch.passes.kernel.lower import Lowered, lower
+from tinytorch.passes.kernel.names import Element
 from tinytorch.passes.kernel.opaque import lower_product, lower_scatter
 from tinytorch.passes.kernel.ordering import lower_argsort
 from tinytorch.passes.kernel.scan import lower_scan

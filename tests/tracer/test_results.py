@@ -63,3 +63,24 @@ def test_constants_and_modules_are_returned_as_they_are() -> None:
         y, *rest = compiled(tt.ones(2))
         assert y.tolist() == [2.0, 2.0]
         assert rest == [Part.LOSS, tt.float32, len, model, 10**30]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda box, x: box["list"].append(x), lambda box, x: box.update(y=x),
+        lambda box, x: box.pop("list"), lambda box, x: box.update(x=x + 1),
+    ],
+)  # fmt: skip
+def test_changing_a_container_among_the_arguments_is_refused(change: object) -> None:
+    @tt.compile
+    def step(box: dict[str, object]) -> tt.Tensor:
+        change(box, box["x"])
+        return tt.zeros(2)
+
+    box = {"x": tt.ones(2), "list": []}
+    for _ in range(2):
+        with pytest.raises(tt.errors.TraceError, match="changes a list, dict or object"):
+            step(box)
+    assert list(box) == ["x", "list"]
+    assert box["list"] == []

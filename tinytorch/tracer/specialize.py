@@ -119,7 +119,9 @@ def _trace_once(
     try:
         with watch:
             call_args, call_kwargs = unflatten(structure, inside)
+            before = flatten((call_args, call_kwargs))
             result = function(*call_args, **call_kwargs)
+        _check_containers(name, before, flatten((call_args, call_kwargs)))
     except BaseException:
         mode.trace = None
         reach.restore()
@@ -129,6 +131,19 @@ def _trace_once(
     watch.find_unlisted()
     watch.check_side_effects()
     return _Finish(trace, reach, watch, structure, leaves, argument_of).run(result)
+
+
+def _check_containers(name: str, before: Any, after: Any) -> None:
+    """Raise TraceError if the function changed a list, dict or object that it was given.
+
+    It was given copies of them, which hold traced tensors, and no later call would change any.
+    """
+    same = len(before[0]) == len(after[0]) and before[1] == after[1]
+    if not same or any(x is not y for x, y in zip(before[0], after[0], strict=True)):
+        raise TraceError(
+            f"{name}() changes a list, dict or object among its arguments, which would happen only "
+            "once, while it is traced; return the new values, or write into tensors in place"
+        )
 
 
 def _stand_ins(sizes: SymbolicSizes, leaves: list[Any], reach: Reach) -> list[Any]:

@@ -110,3 +110,14 @@ def test_tensor_of_bad_data(data: Any) -> None:
 def test_nothing_to_inspect_before_the_first_call() -> None:
     with pytest.raises(RuntimeError, match="not been called"):
         tt.compile(lambda x: x).stages  # noqa: B018 - the access is what must fail
+
+
+@pytest.mark.parametrize("junk", [None, "x", 2, [1.0], object()], ids=lambda v: type(v).__name__)
+def test_what_is_no_tensor_is_named(junk):
+    a = tt.ones(3, 3)
+    for call in (
+        lambda: tt.mv(a, junk), lambda: tt.cross(a, junk), lambda: tt.kron(a, junk),
+        lambda: tt.inner(a, junk), lambda: a.expand_as(junk), lambda: tt.addr(a, a[0], junk),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match=r"argument '\w+'.* must be Tensor, not"):
+            call()

@@ -19,6 +19,7 @@ from tinytorch.tracer import functions as f
 from tinytorch.tracer.assignment import index_put, index_put_, setitem
 from tinytorch.tracer.factories import check_device
 from tinytorch.tracer.functions import viewing
+from tinytorch.tracer.functions.covers import refusing
 from tinytorch.tracer.indexing import getitem
 from tinytorch.tracer.limits import can_cast
 from tinytorch.tracer.mode import mode
@@ -37,7 +38,7 @@ def _bind() -> None:
         setattr(Tensor, name, getattr(shapes, name))
     for module in f.MODULES:
         for name in module.METHODS:
-            setattr(Tensor, name, getattr(module, name))
+            setattr(Tensor, name, refusing(getattr(module, name)))
     for home in (backward, hooks):
         for name in home.METHODS:
             setattr(Tensor, name, getattr(home, name))

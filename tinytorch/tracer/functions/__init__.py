@@ -38,6 +38,7 @@ from tinytorch.tracer.functions import (
 from tinytorch.tracer.functions.arranging import *
 from tinytorch.tracer.functions.contracting import *
 from tinytorch.tracer.functions.control import *
+from tinytorch.tracer.functions.covers import refusing
 from tinytorch.tracer.functions.creating import *
 from tinytorch.tracer.functions.cumulative import *
 from tinytorch.tracer.functions.drawing import *
@@ -63,3 +64,7 @@ MODULES = (
     extremes, gathering, joining, masking, maths, norms, padding, product, querying, reduction,
     rounding, scattering, searching, softmaxes, sorting, splitting, viewing,
 )  # fmt: skip
+
+globals().update(
+    {name: refusing(globals()[name]) for module in (*MODULES, control) for name in module.__all__}
+)

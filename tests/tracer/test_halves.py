@@ -54,7 +54,7 @@ def test_reading() -> None:
     x = tt.tensor([[1.5, -2.0], [0.1, 3.0]], dtype=tt.bfloat16)
     assert x.tolist() == [[1.5, -2.0], [0.10009765625, 3.0]]
     assert (x[0, 0].item(), float(x[0, 1]), bool(x[0, 0])) == (1.5, -2.0, True)
-    assert repr(x[0]) == "tensor([ 1.5, -2. ], dtype=tinytorch.bfloat16)"
+    assert repr(x[0]) == "tensor([ 1.5000, -2.0000], dtype=tinytorch.bfloat16)"
     assert f"{x[0, 0]:.2f}" == "1.50"
     assert (x.element_size(), x.dtype.itemsize) == (2, 2)
     assert [t.tolist() for t in x.T] == [[1.5, 0.10009765625], [-2.0, 3.0]]

@@ -12,7 +12,7 @@ from end_to_end.digits_run import train
 
 import tinytorch as tt
 
-STEPS = 40
+STEPS = 100
 PROGRAM = Path(__file__).with_name("digits_run.py")
 
 

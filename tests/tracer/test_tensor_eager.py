@@ -273,3 +273,14 @@ def test_random_numbers_repeat_and_move_on() -> None:
     assert sorted(tt.randperm(50).tolist()) == list(range(50))
     whole = tt.randint(-2, 3, (5000,))
     assert set(whole.tolist()) == {-2, -1, 0, 1, 2}
+
+
+def test_the_array_interface_shares_memory() -> None:
+    x = tt.arange(6).reshape(2, 3).float()
+    interface = x.T.__array_interface__
+    assert (interface["shape"], interface["typestr"]) == ((3, 2), "<f4")
+    seen = np.asarray(x.T)
+    x[0, 1] = 7.0
+    assert seen[1, 0] == 7.0
+    with pytest.raises(RuntimeError, match="requires grad"):
+        x.clone().requires_grad_().__array_interface__  # noqa: B018

@@ -79,6 +79,11 @@ class Readable:
         array = self.numpy()
         return array if dtype is None else array.astype(dtype)
 
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        """Where and how the elements lie, for numpy and whoever speaks its protocol."""
+        return self.numpy().__array_interface__
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise TypeError("tensors are not pickled: save them with tinytorch.save")
 

@@ -27,7 +27,7 @@ from tinytorch.tracer.outside import OutsideGradient
 from tinytorch.tracer.specialize import Traced
 from tinytorch.tracer.storage import Storage
 from tinytorch.tracer.tensor import FREED, Tensor
-from tinytorch.tracer.tracked import epoch, lending
+from tinytorch.tracer.tracked import epoch, hooking, lending
 from tinytorch.tracer.views import apply_chain
 
 MISS = object()
@@ -55,7 +55,7 @@ class Binding(Handback):
             "Storage": Storage, "table": self.table, "native": built.executable.run,
             "lock": built.executable.lock, "pointer": pointer_of, "fail": self._fail,
             "dict_get": dict.__getitem__, "FREED": FREED, "chain": apply_chain,
-            "lending": lending, "references": sys.getrefcount,
+            "hooking": hooking, "lending": lending, "references": sys.getrefcount,
         }  # fmt: skip
         self.env |= traced.values
         self.seen = Seen(epoch.value)
@@ -155,10 +155,12 @@ class Binding(Handback):
             kind = self.bind(f"type{position}", leaf._type)
             strides = self.bind(f"strides{position}", leaf._strides)
             cls = self.bind(f"class{position}", type(leaf))
+            hooked = f"bool(getattr({a}, '_hooks', None))"
+            hooks = f"not {hooked}"
+            if not getattr(leaf, "_hooks", None):
+                hooks = f"hooking.value and {hooked}"
             requires = (
-                f"not ({a}._requires or {a}.requires_grad) or "
-                f"bool(getattr({a}, '_hooks', None)) is not {bool(getattr(leaf, '_hooks', None))}"
-                if leaf.requires_grad else
+                f"not ({a}._requires or {a}.requires_grad) or {hooks}" if leaf.requires_grad else
                 f"{a}._requires or {a}._tape is not None or {a}._base is not None and "
                 f"{a}.requires_grad"
             )  # fmt: skip

@@ -11,7 +11,7 @@ from tinytorch.errors import TraceError
 from tinytorch.tracer.mode import mode, set_grad_enabled, user_origin
 from tinytorch.tracer.tape import RETAIN
 from tinytorch.tracer.tensor import Tensor
-from tinytorch.tracer.tracked import touch
+from tinytorch.tracer.tracked import hooking, touch
 
 _numbers = itertools.count()
 
@@ -84,6 +84,7 @@ def _leaf_hooks(x: Tensor) -> LeafHooks:
     found = getattr(x, "_hooks", None)
     if found is None:
         found = x._hooks = LeafHooks()
+        hooking.value += 1
     touch()
     return found
 

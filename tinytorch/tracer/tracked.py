@@ -30,6 +30,8 @@ epoch = _Counter()
 """Structural changes to any tracked object."""
 lending = _Counter()
 """Times that any tensor's ``.grad`` was read or set: somebody may now hold it."""
+hooking = _Counter()
+"""Leaves that were ever given a hook: as long as there is none, no call looks for one."""
 
 
 def touch() -> None:

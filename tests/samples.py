@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir import ops
-from tinytorch.ir.graph import Graph
 from tinytorch.ir.types import (
     DType,
     TensorType,
@@ -366,13 +365,6 @@ def _selection(name: str) -> Iterator[Sample]:
             else:
                 attrs = {"error": "ZeroDivisionError", "message": "zero"}
                 yield Sample((abs(x) + x.dtype.type(1),), attrs, smooth=False)
-
-
-def _subgraph() -> Graph:
-    graph = Graph("double")
-    x = graph.add_input(TensorType(float64, (2,)), "x")
-    graph.outputs = [graph.add(ops.add, [x, x]), graph.add(ops.tanh, [x])]
-    return graph.freeze()
 
 
 def samples_of(name: str) -> list[Sample]:

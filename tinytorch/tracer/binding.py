@@ -78,7 +78,7 @@ class Binding(Handback):
         self.emit(2, "code = native()")
         self.emit(2, "if code:")
         self.emit(3, f"fail(code, [{self._arguments()}])")
-        if self._grad_homes():
+        if self._grad_homes:
             self.emit(2, "if fresh:")
             self.emit(3, "homes.settle()")
         self._versions()
@@ -236,7 +236,7 @@ class Binding(Handback):
             self.emit(2, f"saved = before([{self._arguments()}])")
 
     def _outputs(self) -> None:
-        homes = self._grad_homes()
+        homes = self._grad_homes
         if homes:
             self.env |= {"homes": self.homes, "fresh": self.homes.fresh}
             self.emit(2, "loans = lending.value")

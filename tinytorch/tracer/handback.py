@@ -6,6 +6,7 @@ set, unless the gradient was written where the last one was.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from typing import Any
 
@@ -42,6 +43,7 @@ class Handback:
         self.env[name] = value
         return name
 
+    @functools.cached_property
     def _grad_homes(self) -> dict[int, Tensor]:
         """Outputs that are nothing but the ``.grad`` of one captured tensor."""
         users: dict[int, int] = {}
@@ -65,7 +67,7 @@ class Handback:
         return self.bind(name, tensor)
 
     def _results(self) -> None:
-        homes = self._grad_homes()
+        homes = self._grad_homes
         made: dict[tuple[int, Any], str] = {}
         if self._differentiable:
             arrays = ", ".join(f"array{n}" for n in range(len(self.traced.graph.outputs))

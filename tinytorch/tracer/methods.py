@@ -91,30 +91,35 @@ def _in_place(name: str, function: Callable[..., Any]) -> Callable[..., Tensor]:
     return method
 
 
+def _reflected(function: Callable[..., Any]) -> Callable[..., Any]:
+    """An operator called on its right operand."""
+    return lambda self, other: function(other, self)
+
+
 _OPERATORS: dict[str, Callable[..., Any]] = {
     "__matmul__": f.matmul,
-    "__rmatmul__": lambda self, other: f.matmul(other, self),
+    "__rmatmul__": _reflected(f.matmul),
     "__floordiv__": f.floor_divide,
-    "__rfloordiv__": lambda self, other: f.floor_divide(other, self),
+    "__rfloordiv__": _reflected(f.floor_divide),
     "__mod__": f.remainder,
-    "__rmod__": lambda self, other: f.remainder(other, self),
+    "__rmod__": _reflected(f.remainder),
     "__sub__": f.sub,
-    "__rsub__": lambda self, other: f.sub(other, self),
+    "__rsub__": _reflected(f.sub),
     "__pow__": f.pow,
-    "__rpow__": lambda self, other: f.pow(other, self),
+    "__rpow__": _reflected(f.pow),
     "__neg__": f.neg,
     "__abs__": f.abs,
     "__pos__": f.positive,
     "__and__": f.bitwise_and,
-    "__rand__": lambda self, other: f.bitwise_and(other, self),
+    "__rand__": _reflected(f.bitwise_and),
     "__or__": f.bitwise_or,
-    "__ror__": lambda self, other: f.bitwise_or(other, self),
+    "__ror__": _reflected(f.bitwise_or),
     "__xor__": f.bitwise_xor,
-    "__rxor__": lambda self, other: f.bitwise_xor(other, self),
+    "__rxor__": _reflected(f.bitwise_xor),
     "__lshift__": f.bitwise_left_shift,
-    "__rlshift__": lambda self, other: f.bitwise_left_shift(other, self),
+    "__rlshift__": _reflected(f.bitwise_left_shift),
     "__rshift__": f.bitwise_right_shift,
-    "__rrshift__": lambda self, other: f.bitwise_right_shift(other, self),
+    "__rrshift__": _reflected(f.bitwise_right_shift),
     "__invert__": f.bitwise_not,
     "__getitem__": getitem,
     "__setitem__": setitem,

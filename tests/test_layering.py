@@ -22,6 +22,8 @@ FLOORS = (
     {"tracer"},
     {"nn", "data", "autograd", "linalg", "saving"},
     {"optim", "utils", "func"},  # averages of a model are a module; utils hands on data
+    {"amp"},  # scaling steps an optimizer
+    {"cuda", "backends", "accelerator"},
     {"face"},
     {"compat"},  # written like a user's own code
 )

@@ -7,20 +7,29 @@ from tinytorch.runtime.team import *
 from tinytorch.tracer.assignment import *
 from tinytorch.tracer.compare import *
 from tinytorch.tracer.compiled import *
+from tinytorch.tracer.device import *
 from tinytorch.tracer.dtypes import *
 from tinytorch.tracer.factories import *
 from tinytorch.tracer.functions import *
+from tinytorch.tracer.generator import *
 from tinytorch.tracer.limits import *
 from tinytorch.tracer.methods import *
 from tinytorch.tracer.mode import *
+from tinytorch.tracer.placement import *
 from tinytorch.tracer.printing import *
 from tinytorch.tracer.shapes import *
 from tinytorch.tracer.sizes import *
+from tinytorch.tracer.typed import *
 from tinytorch.tracer.views import *
 from tinytorch.saving import *
+from tinytorch import accelerator as accelerator
+from tinytorch import amp as amp
 from tinytorch import autograd as autograd
+from tinytorch import backends as backends
+from tinytorch import cuda as cuda
 from tinytorch import data as data
 from tinytorch import func as func
+from tinytorch.amp import autocast as autocast
 from tinytorch.func import vmap as vmap
 from tinytorch import linalg as linalg
 from tinytorch import nn as nn

@@ -49,11 +49,11 @@ def train(steps: int, reload_at: int = -1) -> str:
     for k in range(steps):
         if k == reload_at:
             weights, state = model.state_dict(), optimizer.state_dict()
-            drawn = tt.tracer.factories.default_generator.state.clone()
+            drawn = tt.tracer.generator.default_generator.state.clone()
             model, optimizer = build()
             model.load_state_dict(weights)
             optimizer.load_state_dict(state)
-            tt.tracer.factories.default_generator.state.copy_(drawn)
+            tt.tracer.generator.default_generator.state.copy_(drawn)
             step = make_step()
         at = (k * 256) % 744
         step(x[at : at + 256], y[at : at + 256])  # type: ignore[operator]

@@ -93,7 +93,7 @@ def test_a_bad_batch_leaves_the_whole_training_state_unchanged() -> None:
 
     def everything() -> list[np.ndarray]:
         state = [t for p in model.parameters() for t in optimizer.state[p].values()]
-        generator = tt.tracer.factories.default_generator.state
+        generator = tt.tracer.generator.default_generator.state
         return [t.detach().numpy().copy() for t in (*model.parameters(), *state, seen, generator)]
 
     x, y = tt.tensor([[0, 1], [2, 3]]), tt.tensor([0, 4])

@@ -422,7 +422,7 @@ def test_an_exception_leaves_everything_as_it_was(when: str) -> None:
 
 def _everything(model: nn.Module, optimizer: Any) -> list[np.ndarray]:
     state = [t for p in model.parameters() for t in optimizer.state[p].values()]
-    found = [*model.parameters(), *state, tt.tracer.factories.default_generator.state]
+    found = [*model.parameters(), *state, tt.tracer.generator.default_generator.state]
     return [t.detach().numpy().copy() for t in found]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinytorch.data.sampler import permutation
 from tinytorch.ir.types import TensorType
-from tinytorch.tracer.factories import Generator
+from tinytorch.tracer.generator import Generator
 from tinytorch.tracer.tensor import Tensor
 
 

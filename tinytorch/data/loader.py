@@ -18,8 +18,7 @@ from tinytorch.data.sampler import (
 )  # fmt: skip
 from tinytorch.data.worker import Work
 from tinytorch.errors import TraceError
-from tinytorch.tracer import factories
-from tinytorch.tracer.factories import Generator
+from tinytorch.tracer.generator import Generator, default_generator
 from tinytorch.tracer.mode import mode, user_origin
 
 _FIXED = frozenset(
@@ -120,7 +119,7 @@ class DataLoader:
                 "freeze its batches; iterate outside and pass each batch as arguments"
             )
         # Drawn with and without workers, so that their number does not change the order.
-        first, second = (self.generator or factories.default_generator).bits((2,)).tolist()
+        first, second = (self.generator or default_generator).bits((2,)).tolist()
         if self.num_workers == 0:
             return self._batches()
         return self._worker_batches(first << 31 ^ second)

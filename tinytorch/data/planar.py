@@ -13,7 +13,8 @@ import numpy as np
 
 from tinytorch.data.dataset import TensorDataset
 from tinytorch.data.sampler import uniform
-from tinytorch.tracer.factories import Generator, from_numpy
+from tinytorch.tracer.factories import from_numpy
+from tinytorch.tracer.generator import Generator
 
 Rule = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

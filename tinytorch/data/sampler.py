@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.tracer import factories
-from tinytorch.tracer.factories import Generator
+from tinytorch.tracer.factories import as_tensor
+from tinytorch.tracer.generator import Generator, default_generator
 
 
 def permutation(n: int, generator: Generator | None = None) -> np.ndarray:
     """Return ``range(n)`` in random order, int64, drawn from a generator or the default one."""
-    keys = (generator or factories.default_generator).bits((n,)).numpy()
+    keys = (generator or default_generator).bits((n,)).numpy()
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
 def uniform(n: int, generator: Generator | None = None) -> np.ndarray:
     """Return n numbers in [0, 1) with 53 random bits each."""
-    bits = (generator or factories.default_generator).bits((2, n)).numpy()
+    bits = (generator or default_generator).bits((2, n)).numpy()
     high, low = bits[0] >> 5, bits[1] >> 6
     return (high * float(1 << 26) + low) * 2.0**-53
 
@@ -81,7 +81,7 @@ class RandomSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         size, wanted = len(self.data_source), self.num_samples
         if self.replacement:
-            generator = self.generator or factories.default_generator
+            generator = self.generator or default_generator
             bits = generator.bits((wanted,)).numpy()
             return iter(((bits * size) >> 32).tolist())
         orders = [
@@ -129,7 +129,7 @@ class WeightedRandomSampler(Sampler):
             raise ValueError(
                 f"replacement should be a boolean value, but got replacement={replacement}"
             )
-        self.weights = factories.as_tensor(weights).double()
+        self.weights = as_tensor(weights).double()
         if self.weights.ndim != 1:
             raise ValueError(
                 "weights should be a 1d sequence but given weights have shape "

@@ -28,7 +28,7 @@ import numpy as np
 from tinytorch.data.fetch import EndOfStream, Fetcher
 from tinytorch.ir.types import BY_NAME, DType, TensorType
 from tinytorch.runtime.team import set_num_threads
-from tinytorch.tracer.factories import manual_seed
+from tinytorch.tracer.generator import manual_seed
 from tinytorch.tracer.tensor import Tensor
 
 WATCH_SECONDS = 5.0

@@ -8,7 +8,8 @@ from tinytorch.nn import functional as F
 from tinytorch.nn import init
 from tinytorch.nn.module import Module
 from tinytorch.nn.parameter import Parameter
-from tinytorch.tracer.factories import check_device, empty
+from tinytorch.tracer.device import check_device
+from tinytorch.tracer.factories import empty
 from tinytorch.tracer.tensor import Tensor
 
 

@@ -9,7 +9,8 @@ from tinytorch.nn import init
 from tinytorch.nn.layer import Linear
 from tinytorch.nn.module import Module
 from tinytorch.nn.parameter import Parameter
-from tinytorch.tracer.factories import check_device, empty
+from tinytorch.tracer.device import check_device
+from tinytorch.tracer.factories import empty
 from tinytorch.tracer.tensor import Tensor
 
 

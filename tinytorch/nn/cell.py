@@ -10,7 +10,8 @@ from tinytorch.nn import init
 from tinytorch.nn.module import Module
 from tinytorch.nn.parameter import Parameter
 from tinytorch.nn.recurrence import gru_step, lstm_step, relu_step, tanh_step
-from tinytorch.tracer.factories import check_device, empty, zeros
+from tinytorch.tracer.device import check_device
+from tinytorch.tracer.factories import empty, zeros
 from tinytorch.tracer.tensor import Tensor
 
 

@@ -12,16 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.tracer.factories import (
-    Generator,
-    as_tensor,
-    eye,
-    rand,
-    randn,
-    randperm,
-    zeros,
-)  # fmt: skip
+from tinytorch.tracer.factories import as_tensor, eye, rand, randn, randperm, zeros
 from tinytorch.tracer.functions import log, where
+from tinytorch.tracer.generator import Generator
 from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.tensor import Tensor
 

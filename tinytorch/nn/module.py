@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from tinytorch.nn.state import Stateful
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.compiled import compile as compiled
-from tinytorch.tracer.factories import check_device
+from tinytorch.tracer.device import check_device
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import touch

@@ -20,7 +20,8 @@ from tinytorch.nn.recurrence import (
     tanh_step,
 )  # fmt: skip
 from tinytorch.nn.utils.rnn import PackedSequence
-from tinytorch.tracer.factories import check_device, empty, zeros
+from tinytorch.tracer.device import check_device
+from tinytorch.tracer.factories import empty, zeros
 from tinytorch.tracer.shapes import cat, stack
 from tinytorch.tracer.tensor import Tensor
 

@@ -18,7 +18,7 @@ from tinytorch.nn.dropout import Dropout
 from tinytorch.nn.functional.multihead import additive_mask, causal_mask
 from tinytorch.nn.layer import LayerNorm, Linear
 from tinytorch.nn.module import Module
-from tinytorch.tracer.factories import check_device
+from tinytorch.tracer.device import check_device
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.tensor import Tensor
 

@@ -13,7 +13,7 @@ from typing import Any
 from tinytorch.errors import TraceError
 from tinytorch.saving.container import check_size, parse, serialized, write_file
 from tinytorch.saving.structure import Reader, Writer
-from tinytorch.tracer.factories import check_device
+from tinytorch.tracer.device import check_device
 from tinytorch.tracer.mode import mode, user_origin
 
 KEY = "tinytorch"

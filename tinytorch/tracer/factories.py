@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,17 +14,27 @@ from tinytorch.ir.extent import Extent
 from tinytorch.ir.storage import numbers, stored
 from tinytorch.ir.types import (
     DType,
-    TensorType,
     bfloat16,
     float16,
     float32,
     from_numpy_dtype,
     int64,
 )  # fmt: skip
+from tinytorch.tracer.device import check_device
+from tinytorch.tracer.generator import Generator, default_generator
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number, plain
 from tinytorch.tracer.shapes import sizes_of
 from tinytorch.tracer.tensor import Tensor
+
+
+def _sizes(sizes: tuple[Any, ...], size: Any, name: str) -> tuple[int, ...]:
+    """Sizes given one by one, as one sequence, or under their name."""
+    if size is None:
+        return sizes_of(sizes, name)
+    if sizes:
+        raise TypeError(f"{name}() got multiple values for argument 'size'")
+    return sizes_of((size,), name)
 
 
 def _finish(out: Tensor, requires_grad: bool) -> Tensor:
@@ -143,8 +152,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return Tensor.wrap(array)
 
 
-def as_tensor(data: Any, dtype: DType | None = None) -> Tensor:
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """Return data as a tensor, without a copy where possible."""
+    check_device(device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray) and dtype is None and mode.trace is None:
@@ -172,45 +182,52 @@ def full(size: Any, fill_value: Any, *, dtype: DType | None = None, requires_gra
     return _finish(Tensor.wrap(stored(np.full(shape, fill_value), dtype)), requires_grad)
 
 
-def zeros(*size: Any, dtype: DType | None = None, requires_grad: bool = False,
+def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None, requires_grad: bool = False,
           device: Any = None) -> Tensor:  # fmt: skip
     """Return a tensor of zeros."""
-    shape = sizes_of(size, "zeros")
+    shape = _sizes(sizes, size, "zeros")
     return full(shape, 0.0, dtype=dtype or mode.default_dtype, requires_grad=requires_grad,
                 device=device)  # fmt: skip
 
 
-def ones(*size: Any, dtype: DType | None = None, requires_grad: bool = False,
+def ones(*sizes: Any, size: Any = None, dtype: DType | None = None, requires_grad: bool = False,
          device: Any = None) -> Tensor:  # fmt: skip
     """Return a tensor of ones."""
-    shape = sizes_of(size, "ones")
+    shape = _sizes(sizes, size, "ones")
     return full(shape, 1.0, dtype=dtype or mode.default_dtype, requires_grad=requires_grad,
                 device=device)  # fmt: skip
 
 
-def empty(*size: Any, dtype: DType | None = None, requires_grad: bool = False,
-          device: Any = None) -> Tensor:  # fmt: skip
+def empty(*sizes: Any, size: Any = None, dtype: DType | None = None, requires_grad: bool = False,
+          device: Any = None, memory_format: Any = None) -> Tensor:  # fmt: skip
     """Return a tensor of arbitrary content (zeros here, so that runs repeat)."""
-    return zeros(*size, dtype=dtype, requires_grad=requires_grad, device=device)
+    return zeros(*sizes, size=size, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def zeros_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
+               device: Any = None, memory_format: Any = None) -> Tensor:  # fmt: skip
     """Return zeros of another tensor's shape and dtype."""
-    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return full_like(input, 0, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
+def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False,
+              device: Any = None, memory_format: Any = None) -> Tensor:  # fmt: skip
     """Return ones of another tensor's shape and dtype."""
-    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return full_like(input, 1, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None) -> Tensor:
+def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None,
+              requires_grad: bool = False, device: Any = None,
+              memory_format: Any = None) -> Tensor:  # fmt: skip
     """Return one number in another tensor's shape and dtype."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype)
+    return full(input.shape, fill_value, dtype=dtype or input.dtype,
+                requires_grad=requires_grad, device=device)  # fmt: skip
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None) -> Tensor:
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None,
+           requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Return numbers from start (inclusive) to end (exclusive)."""
+    check_device(device)
     if end is None:
         start, end = 0, start
     start, end, step = (plain(x) for x in (start, end, step))
@@ -224,9 +241,10 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     dtype = dtype or (int64 if integral else mode.default_dtype)
     if mode.trace is None:
-        return Tensor.wrap(stored(start + step * np.arange(count), dtype))
+        values = stored(start + step * np.arange(count), dtype)
+        return _finish(Tensor.wrap(values), requires_grad)
     index = mode.trace.record(ops.iota, (), {"shape": (count,), "axis": 0})
-    return (index * step + start).to(dtype)
+    return _finish((index * step + start).to(dtype), requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype: DType | None = None, requires_grad: bool = False,
@@ -244,109 +262,6 @@ def eye(n: int, m: int | None = None, *, dtype: DType | None = None, requires_gr
 # ---------------------------------------------------------------------- random
 
 
-_FIRST_SEED = 67280421310721
-"""PyTorch's seed of a generator that was given none."""
-
-
-class Generator:
-    """A counter-based random generator: a seed and how many draws were made.
-
-    The state is a tensor (seed, counter), so compiled code updates it like any other state, and
-    eager and compiled draw the same numbers.
-    """
-
-    device = "cpu"
-
-    def __init__(self, seed: Any = _FIRST_SEED, *, device: Any = None) -> None:
-        self.state = Tensor.make(TensorType(int64, (2,)), np.array([0, 0], np.int64))
-        if isinstance(seed, str):  # PyTorch's one argument is a device
-            seed, device = _FIRST_SEED, seed
-        if device is not None:
-            check_device(device)
-        self.manual_seed(seed)
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Start over from a seed."""
-        if mode.trace is not None:
-            mode.trace.reseed()
-        self.state.array[:] = (int(seed) & 0x7FFFFFFFFFFFFFFF, 0)
-        self.state._storage.version += 1
-        return self
-
-    def initial_seed(self) -> int:
-        """Return the seed that the generator started from."""
-        return int(self._outside("initial_seed")[0])
-
-    def seed(self) -> int:
-        """Start over from a seed that nobody knows; return it."""
-        self.manual_seed(int.from_bytes(os.urandom(7), "little"))
-        return self.initial_seed()
-
-    def get_state(self) -> Tensor:
-        """Return a copy of the state, int64 of shape (2,): the seed and the count of draws."""
-        return Tensor.wrap(self._outside("get_state").copy())
-
-    def set_state(self, new_state: Tensor) -> None:
-        """Go on from a state that ``get_state`` returned; raise for anything else."""
-        if not isinstance(new_state, Tensor):
-            raise TypeError(f"expected a tensor, but got {type(new_state).__name__}")
-        if new_state.dtype is not int64 or new_state.shape != (2,):
-            raise RuntimeError(
-                "a generator's state is an int64 tensor of shape [2], got "
-                f"{new_state.dtype} of shape {list(new_state.shape)}"
-            )
-        values = new_state.detach().numpy()
-        if (values < 0).any():
-            raise RuntimeError("a generator's state holds no negative numbers")
-        self._outside("set_state")[:] = values
-        self.state._storage.version += 1
-
-    def _outside(self, what: str) -> np.ndarray:
-        if mode.trace is not None:
-            raise TraceError(
-                f"{user_origin()}: {what} of a generator inside a compiled function; call it "
-                "outside"
-            )
-        return self.state.array
-
-    def bits(self, shape: tuple[int, ...]) -> Tensor:
-        """Draw integers in [0, 2**32)."""
-        if mode.trace is not None:
-            return mode.trace.random_bits(self.state, shape)
-        out = ops.random_bits(self.state, shape=shape, offset=0)
-        self.state.array[1] += out._type.size
-        self.state._storage.version += 1
-        return out
-
-
-default_generator = Generator(int.from_bytes(os.urandom(7), "little"))
-
-
-def manual_seed(seed: int) -> Generator:
-    """Seed the default generator; return it."""
-    return default_generator.manual_seed(seed)
-
-
-def get_rng_state() -> Tensor:
-    """Return the default generator's state."""
-    return default_generator.get_state()
-
-
-def set_rng_state(new_state: Tensor) -> None:
-    """Let the default generator go on from a state that ``get_rng_state`` returned."""
-    default_generator.set_state(new_state)
-
-
-def seed() -> int:
-    """Seed the default generator with a number that nobody knows; return it."""
-    return default_generator.seed()
-
-
-def initial_seed() -> int:
-    """Return the default generator's seed."""
-    return default_generator.initial_seed()
-
-
 def _bits(generator: Generator | None, shape: tuple[int, ...]) -> Tensor:
     """Draw from a generator, by default the default one: the only one inside a trace."""
     if generator is not None and generator is not default_generator and mode.trace is not None:
@@ -357,11 +272,13 @@ def _bits(generator: Generator | None, shape: tuple[int, ...]) -> Tensor:
     return (default_generator if generator is None else generator).bits(shape)
 
 
-def rand(*size: Any, generator: Generator | None = None, dtype: DType | None = None,
-         requires_grad: bool = False) -> Tensor:  # fmt: skip
+def rand(*sizes: Any, size: Any = None, generator: Generator | None = None,
+         dtype: DType | None = None, requires_grad: bool = False,
+         device: Any = None) -> Tensor:  # fmt: skip
     """Return uniform numbers in [0, 1): 24 random bits for float32, 32 for float64."""
+    check_device(device)
     dtype = dtype or mode.default_dtype
-    bits = _bits(generator, sizes_of(size, "rand"))
+    bits = _bits(generator, _sizes(sizes, size, "rand"))
     if dtype.bits == 64:
         return _finish(bits.to(dtype) * 2.0**-32, requires_grad)
     if dtype.is_half:  # as many bits as the format has: rounding must not reach 1
@@ -372,16 +289,21 @@ def rand(*size: Any, generator: Generator | None = None, dtype: DType | None = N
     return _finish(kept.to(dtype) * 2.0**-24, requires_grad)
 
 
-def rand_like(input: Tensor) -> Tensor:
+def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: DType | None = None,
+              requires_grad: bool = False, device: Any = None,
+              memory_format: Any = None) -> Tensor:  # fmt: skip
     """Return uniform numbers in another tensor's shape and dtype."""
-    return rand(input.shape, dtype=input.dtype)
+    return rand(input.shape, generator=generator, dtype=dtype or input.dtype,
+               requires_grad=requires_grad, device=device)  # fmt: skip
 
 
-def randn(*size: Any, generator: Generator | None = None, dtype: DType | None = None,
-          requires_grad: bool = False) -> Tensor:  # fmt: skip
+def randn(*sizes: Any, size: Any = None, generator: Generator | None = None,
+          dtype: DType | None = None, requires_grad: bool = False,
+          device: Any = None) -> Tensor:  # fmt: skip
     """Return standard normal numbers, by the transform of Box and Muller (1958)."""
+    check_device(device)
     dtype = dtype or mode.default_dtype
-    shape = sizes_of(size, "randn")
+    shape = _sizes(sizes, size, "randn")
     wide = float32 if dtype.is_half else dtype
     first, second = (rand(shape, generator=generator, dtype=wide) for _ in range(2))
     radius = ops.sqrt(ops.log(1 - first) * -2.0)
@@ -389,14 +311,19 @@ def randn(*size: Any, generator: Generator | None = None, dtype: DType | None = 
     return _finish(out.to(dtype) if wide is not dtype else out, requires_grad)
 
 
-def randn_like(input: Tensor) -> Tensor:
+def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: DType | None = None,
+               requires_grad: bool = False, device: Any = None,
+               memory_format: Any = None) -> Tensor:  # fmt: skip
     """Return standard normal numbers in another tensor's shape and dtype."""
-    return randn(input.shape, dtype=input.dtype)
+    return randn(input.shape, generator=generator, dtype=dtype or input.dtype,
+                requires_grad=requires_grad, device=device)  # fmt: skip
 
 
 def randint(low: int, high: Any = None, size: Sequence[int] = (), *,
-            generator: Generator | None = None, dtype: DType | None = None) -> Tensor:  # fmt: skip
+            generator: Generator | None = None, dtype: DType | None = None,
+            requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Return integers in [low, high)."""
+    check_device(device)
     if isinstance(high, tuple | list):
         low, high, size = 0, low, high
     elif high is None:
@@ -405,24 +332,20 @@ def randint(low: int, high: Any = None, size: Sequence[int] = (), *,
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got {low} >= {high}")
     bits = _bits(generator, sizes_of((tuple(size),), "randint"))
     scaled = ops.floor_divide(bits * (high - low), 1 << 32) + low
-    return scaled.to(dtype or int64)
+    return _finish(scaled.to(dtype or int64), requires_grad)
 
 
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
+def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None,
+             requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Return a random order of ``range(n)``: that of so many random numbers."""
+    check_device(device)
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")
-    return ops.argsort(_bits(generator, (int(n),)), axis=0, descending=False)
-
-
-def check_device(device: Any) -> None:
-    """Accept the CPU; raise RuntimeError for a device that tensors cannot live on."""
-    if device is not None and str(device).split(":")[0] != "cpu":
-        raise RuntimeError(f"device {str(device)!r} is not available: tensors live on 'cpu'")
+    order = ops.argsort(_bits(generator, (int(n),)), axis=0, descending=False)
+    return _finish(order.to(dtype or int64), requires_grad)
 
 __all__ = [
-    "Generator", "arange", "as_tensor", "empty", "eye", "from_numpy", "full", "full_like",
-    "get_rng_state", "initial_seed", "manual_seed", "ones", "ones_like", "rand", "rand_like",
-    "randint", "randn", "randn_like", "randperm", "seed", "set_rng_state", "tensor", "zeros",
+    "arange", "as_tensor", "empty", "eye", "from_numpy", "full", "full_like", "ones", "ones_like",
+    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "tensor", "zeros",
     "zeros_like",
 ]  # fmt: skip

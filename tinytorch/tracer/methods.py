@@ -14,10 +14,10 @@ from tinytorch.ir import types
 from tinytorch.ir.extent import Extent
 from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import DType, broadcast_shapes
-from tinytorch.tracer import backward, hooks, shapes
+from tinytorch.tracer import backward, hooks, placement, shapes
 from tinytorch.tracer import functions as f
 from tinytorch.tracer.assignment import index_put, index_put_, setitem
-from tinytorch.tracer.factories import check_device
+from tinytorch.tracer.device import check_device
 from tinytorch.tracer.functions import viewing
 from tinytorch.tracer.functions.covers import refusing
 from tinytorch.tracer.indexing import getitem
@@ -39,10 +39,10 @@ def _bind() -> None:
     for module in f.MODULES:
         for name in module.METHODS:
             setattr(Tensor, name, refusing(getattr(module, name)))
-    for home in (backward, hooks):
+    for home in (backward, hooks, placement):
         for name in home.METHODS:
             setattr(Tensor, name, getattr(home, name))
-    for name, item in hooks.PROPERTIES.items():
+    for name, item in (*hooks.PROPERTIES.items(), *placement.PROPERTIES.items()):
         setattr(Tensor, name, item)
     for name, function in _OPERATORS.items():
         setattr(Tensor, name, function)
@@ -147,18 +147,27 @@ def method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @method
-def to(self: Tensor, *args: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """Return the tensor in a dtype (or like another tensor); itself if nothing changes."""
+def to(
+    self: Tensor, *args: Any, dtype: DType | None = None, device: Any = None,
+    non_blocking: bool = False, copy: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
+    """Return the tensor in a dtype (or like another tensor); itself if nothing changes.
+
+    The places are those of PyTorch: a dtype, a device, a device and a dtype, or a tensor; then
+    ``non_blocking`` and ``copy``, which asks for a new tensor in any case.
+    """
+    flags = [arg for arg in args if isinstance(arg, bool)]
+    non_blocking, copy = (*flags, *(non_blocking, copy)[len(flags) :])[:2]
     for arg in args:
         if isinstance(arg, DType):
             dtype = arg
         elif isinstance(arg, Tensor):
             dtype = arg.dtype
-        else:
+        elif arg is not None and not isinstance(arg, bool):
             device = arg
     check_device(device)
     if dtype is None or dtype is self.dtype and not self._type.weak:
-        return self
+        return shapes.clone(self) if copy else self
     if not isinstance(dtype, DType):
         raise TypeError(f"dtype must be a tinytorch dtype, got {dtype!r}")
     return self.converted(dtype)
@@ -179,30 +188,6 @@ _CASTS = {
 }  # fmt: skip
 for _name, _dtype in _CASTS.items():
     setattr(Tensor, _name, _caster(_dtype))
-
-
-def _type(self: Tensor, dtype: DType | str | None = None, non_blocking: bool = False) -> Any:
-    """Return the tensor in a dtype; without one, the name of its own as PyTorch writes it.
-
-    Raises TypeError for what names no dtype.
-    """
-    if dtype is None:
-        return f"tinytorch.{_TENSORS[self.dtype.name]}Tensor"
-    if isinstance(dtype, str):
-        short = dtype.rpartition(".")[2].removesuffix("Tensor")
-        names = [name for name, written in _TENSORS.items() if written == short]
-        if not names:
-            raise TypeError(f"invalid type: '{dtype}'")
-        dtype = types.BY_NAME[names[0]]
-    return to(self, dtype)
-
-
-_TENSORS = {
-    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16",
-    "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long",
-    "bool": "Bool",
-}  # fmt: skip
-Tensor.type = _type  # type: ignore[attr-defined]
 
 
 @method
@@ -277,12 +262,6 @@ def stride(self: Tensor, dim: int | None = None) -> Any:
 def element_size(self: Tensor) -> int:
     """Bytes of one element."""
     return self.dtype.itemsize
-
-
-@method
-def cpu(self: Tensor) -> Tensor:
-    """Return the tensor: it lives on the CPU."""
-    return self
 
 
 def _reversed(self: Tensor) -> Tensor:

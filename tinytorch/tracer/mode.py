@@ -64,10 +64,10 @@ class set_grad_enabled:  # noqa: N801 - PyTorch's name
         """Wrap a function so that it runs in this mode."""
         mode.grad = self.previous
 
-        return _wrapped(function, lambda: set_grad_enabled(self.enabled))
+        return wrapped(function, lambda: set_grad_enabled(self.enabled))
 
 
-def _wrapped(function: _F, context: Callable[[], Any]) -> _F:
+def wrapped(function: _F, context: Callable[[], Any]) -> _F:
     """A function that runs in a context; a generator runs in it whenever it runs at all."""
     if not inspect.isgeneratorfunction(function):
 
@@ -132,7 +132,7 @@ class _GradContext:
     def __call__(self, function: _F) -> _F:
         """Wrap a function so that it runs in this mode."""
 
-        return _wrapped(function, type(self))
+        return wrapped(function, type(self))
 
 
 class no_grad(_GradContext):  # noqa: N801 - PyTorch's name
@@ -173,7 +173,7 @@ class inference_mode:  # noqa: N801 - PyTorch's name
     def __call__(self, function: _F) -> _F:
         """Wrap a function so that it runs in this mode."""
 
-        return _wrapped(function, lambda: inference_mode(self._enabled))
+        return wrapped(function, lambda: inference_mode(self._enabled))
 
 
 def is_inference_mode_enabled() -> bool:

@@ -38,7 +38,8 @@ _new = object.__new__
 class Tensor(Readable, Operators):
     """A multi-dimensional array that can record how it was computed.
 
-    Made by ``tinytorch.tensor`` and the other factories, never directly.
+    Made by ``tinytorch.tensor`` and the other factories; as ``Tensor(2, 3)`` or ``Tensor([1, 2])``
+    (see typed.py) in the manner of old.
     """
 
     __slots__ = (
@@ -66,9 +67,6 @@ class Tensor(Readable, Operators):
         def __getitem__(self, index: Any) -> Any: ...
 
         def __getattr__(self, name: str) -> Any: ...
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        raise TypeError("use tinytorch.tensor(data) to make a tensor")
 
     @staticmethod
     def make(

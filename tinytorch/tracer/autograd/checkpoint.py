@@ -20,7 +20,7 @@ from tinytorch.passes.graph.autodiff import differentiable, vjp
 from tinytorch.passes.graph.rebuild import inline
 from tinytorch.tracer.autograd.context import FREED
 from tinytorch.tracer.backward import TensorEvaluator
-from tinytorch.tracer.factories import default_generator
+from tinytorch.tracer.generator import default_generator
 from tinytorch.tracer.mode import enable_grad, mode, no_grad
 from tinytorch.tracer.pullback import ArrayEvaluator, pull_back
 from tinytorch.tracer.subtrace import apply_graph, close

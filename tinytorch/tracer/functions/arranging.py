@@ -7,7 +7,8 @@ from typing import Any
 
 from tinytorch.ir import ops
 from tinytorch.ir.types import DType, bool_, int64
-from tinytorch.tracer.factories import check_device, full
+from tinytorch.tracer.device import check_device
+from tinytorch.tracer.factories import full
 from tinytorch.tracer.functions.joining import run_positions
 from tinytorch.tracer.functions.rounding import clamp
 from tinytorch.tracer.functions.viewing import diagonal, movedim, sliced

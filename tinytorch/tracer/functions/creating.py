@@ -9,7 +9,8 @@ import numpy as np
 
 from tinytorch.ir import ops
 from tinytorch.ir.types import DType, float64
-from tinytorch.tracer.factories import arange, check_device, full, tensor
+from tinytorch.tracer.device import check_device
+from tinytorch.tracer.factories import arange, full, tensor
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.shapes import check_tensor, sizes_of
@@ -57,8 +58,10 @@ def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None) -> 
     return full((), s, dtype=dtype or mode.default_dtype, device=device)
 
 
-def asarray(obj: Any, *, dtype: DType | None = None, copy: bool | None = None) -> Tensor:
+def asarray(obj: Any, *, dtype: DType | None = None, device: Any = None,
+            copy: bool | None = None) -> Tensor:  # fmt: skip
     """Data as a tensor; numpy arrays share memory unless ``copy`` is true."""
+    check_device(device)
     if isinstance(obj, Tensor):
         out = obj if dtype is None else obj.to(dtype)
         return out.clone() if copy and out is obj else out

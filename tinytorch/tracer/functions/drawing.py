@@ -6,7 +6,9 @@ from typing import Any
 
 from tinytorch.ir import ops
 from tinytorch.ir.types import DType, broadcast_shapes, int64
-from tinytorch.tracer.factories import Generator, rand, randint, randn
+from tinytorch.tracer.device import check_device
+from tinytorch.tracer.factories import rand, randint, randn
+from tinytorch.tracer.generator import Generator
 from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.shapes import check_tensor, expand, sizes_of
 from tinytorch.tracer.tensor import Tensor
@@ -84,12 +86,15 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
 
 
 def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
-           dtype: DType | None = None) -> Tensor:  # fmt: skip
+           dtype: DType | None = None, requires_grad: bool = False,
+           device: Any = None) -> Tensor:  # fmt: skip
     """Normal numbers of given means and deviations: tensors, or numbers with a ``size``."""
+    check_device(device)
     if not isinstance(mean, Tensor) and not isinstance(std, Tensor):
         if size is None:
             raise TypeError("normal() of two numbers needs size")
-        return randn(sizes_of((size,), "normal"), dtype=dtype, generator=generator) * std + mean
+        draw = randn(sizes_of((size,), "normal"), dtype=dtype, generator=generator) * std + mean
+        return draw.requires_grad_() if requires_grad else draw
     if not isinstance(std, Tensor) and std < 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     given = [x for x in (mean, std) if isinstance(x, Tensor)]
@@ -99,9 +104,11 @@ def normal(mean: Any, std: Any = 1.0, size: Any = None, *, generator: Generator 
 
 
 def randint_like(input: Tensor, low: int, high: int | None = None, *,
-                 dtype: DType | None = None) -> Tensor:  # fmt: skip
+                 dtype: DType | None = None, requires_grad: bool = False, device: Any = None,
+                 memory_format: Any = None) -> Tensor:  # fmt: skip
     """Integers in [low, high), in another tensor's shape and dtype."""
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
+    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype,
+                   requires_grad=requires_grad, device=device)  # fmt: skip
 
 
 # ----------------------------------------------------------------- filling in place

@@ -88,7 +88,7 @@ def tape_gradients(
     for target, value in pull_back(starts, given, targets, evaluator, retain, since):
         g = value
         if value is not None and not create_graph:
-            g = Tensor.wrap(np.array(value))
+            g = Tensor.wrap(np.array(value, order="C"))
         hooks = getattr(target, "_hooks", None)
         if hooks and g is not None and target.tape is None:
             g = hooks.run(g, create_graph)

@@ -12,7 +12,7 @@ from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.tracer.backward import accumulate
 from tinytorch.tracer.mode import user_origin
 from tinytorch.tracer.tape import saves_nothing
-from tinytorch.tracer.tensor import TRACED, Tensor
+from tinytorch.tracer.tensor import TRACED, Tensor, root_of
 
 _SECOND = (
     "Trying to backward through the graph a second time (or directly access saved tensors after "
@@ -71,7 +71,7 @@ class Differentiation:
         raise NotImplementedError
 
     def _note_leaf(self, x: Tensor, node: Node) -> None:
-        root = x if x._base is None else x._base
+        root = x if x._requires else root_of(x)
         if root._requires or (root._array is not None and root.requires_grad):
             self._leaves.setdefault(id(root), (root, []))
             nodes = self._leaves[id(root)][1]

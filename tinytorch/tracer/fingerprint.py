@@ -39,7 +39,7 @@ class Fingerprint:
         self.alive.append(value)
         if isinstance(value, Tensor):
             self.alive.append(value._storage)  # other memory may follow: ``half()``, ``to()``
-            return (id(value), id(value._storage), value._type, value._requires,
+            return (id(value), id(value._storage), value._type, value._strides, value._requires,
                     value._tape is None, bool(getattr(value, "_hooks", None)))  # fmt: skip
         if isinstance(value, Tracked):
             return (id(value), type(value), tuple(

@@ -14,7 +14,7 @@ from tinytorch.ir import types
 from tinytorch.ir.extent import Extent
 from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import DType, broadcast_shapes
-from tinytorch.tracer import backward, hooks, placement, shapes
+from tinytorch.tracer import backward, hooks, placement, shapes, turning
 from tinytorch.tracer import functions as f
 from tinytorch.tracer.assignment import index_put, index_put_, setitem
 from tinytorch.tracer.device import check_device
@@ -39,7 +39,7 @@ def _bind() -> None:
     for module in f.MODULES:
         for name in module.METHODS:
             setattr(Tensor, name, refusing(getattr(module, name)))
-    for home in (backward, hooks, placement):
+    for home in (backward, hooks, placement, turning):
         for name in home.METHODS:
             setattr(Tensor, name, getattr(home, name))
     for name, item in (*hooks.PROPERTIES.items(), *placement.PROPERTIES.items()):

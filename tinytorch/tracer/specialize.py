@@ -23,7 +23,7 @@ from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.reach import Reach
 from tinytorch.tracer.sizes import SymbolicSizes, symbolic_length
-from tinytorch.tracer.tensor import Tensor
+from tinytorch.tracer.tensor import Tensor, root_of
 from tinytorch.tracer.trace import Trace
 from tinytorch.tracer.tree import flatten, unflatten
 from tinytorch.tracer.usercode import claim
@@ -232,7 +232,8 @@ class _Finish:
                 f"the compiled function returns a tensor of {leaf._type} that received a .grad "
                 "inside; return the .grad as a value of its own, and the tensor detached"
             )
-        base, chain = (leaf, ()) if leaf._base is None else (leaf._base, leaf._chain)
+        base = root_of(leaf)
+        chain = () if base is leaf else leaf._chain
         if base._array is not None:
             index = self._argument_index(base)
             return Result("view", index, None if index >= 0 else base, chain)

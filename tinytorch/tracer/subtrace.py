@@ -25,7 +25,7 @@ from tinytorch.tracer.number import Number
 from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage
 from tinytorch.tracer.tape import TapeNode
-from tinytorch.tracer.tensor import TRACED, Tensor, apply_node
+from tinytorch.tracer.tensor import TRACED, Tensor, apply_node, root_of
 from tinytorch.tracer.trace import Trace, region
 from tinytorch.tracer.tree import flatten, unflatten
 
@@ -244,7 +244,7 @@ class SubTrace(Trace):
 
     def _is_own(self, x: Tensor) -> bool:
         """Whether a tensor is made here, so that changing it shows nowhere else."""
-        root = x._base if x._array is None and x._base is not None else x
+        root = root_of(x) if x._array is None else x
         key = id(root._storage)
         return root._array is None and key in self._owned and key not in self._given
 

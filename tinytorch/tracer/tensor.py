@@ -129,7 +129,7 @@ class Tensor(Readable, Operators):
     @property
     def tape(self) -> TapeNode | None:
         """How the tensor was computed; a view of a tensor written to since derives it again."""
-        base = self._base
+        base = base_of(self)
         if base is not None and self._tape_version != self._storage.tape_version:
             self._tape_version = self._storage.tape_version
             if mode.trace is None and base.tape is not None:
@@ -143,7 +143,7 @@ class Tensor(Readable, Operators):
         """Whether ``backward`` accumulates into, or flows through, this tensor."""
         if self._requires or self.tape is not None:
             return True
-        base = self._base
+        base = base_of(self)
         return (
             base is not None and base._array is None and base.requires_grad
             and all(op is not ops.detach for op, _ in self._chain)
@@ -252,7 +252,7 @@ class Tensor(Readable, Operators):
             return mode.trace.view(self, op, attrs, inferred, strides)
         array = op.eager(self.array, **attrs)
         view = Tensor.make(inferred, array, self._storage, strides)
-        view._base = self if self._base is None else self._base
+        view._base = root_of(self)
         view._chain = (*self._chain, (op, attrs))
         view._tape_version = self._storage.tape_version
         if mode.grad and self.requires_grad:
@@ -266,9 +266,9 @@ class Tensor(Readable, Operators):
         if mode.trace is not None:
             mode.trace.write(self, value)
             return self
-        root = self if self._base is None else self._base
+        root = root_of(self)
         if mode.grad and root._requires:
-            what = "a leaf Variable" if root is self else "a view of a leaf Variable"
+            what = "a leaf Variable" if self._requires else "a view of a leaf Variable"
             raise RuntimeError(f"{what} that requires grad is being used in an in-place operation.")
         if not self.array.flags.writeable:
             raise RuntimeError(
@@ -329,6 +329,24 @@ class Tensor(Readable, Operators):
     def is_contiguous(self) -> bool:
         """Whether elements lie in row-major order without gaps."""
         return is_contiguous(self._type.shape, self._strides)
+
+
+def base_of(x: Tensor) -> Tensor | None:
+    """The tensor whose memory a view shows; None for one that is no view.
+
+    A base whose own shape was changed in place became a view of what it was, the base from then on.
+    Inside a trace, the base of a view of a tensor from outside is that tensor, view or not.
+    """
+    base = x._base
+    if base is not None and base._base is not None and (x._array is None) is (base._array is None):
+        x._base = base = base._base
+    return base
+
+
+def root_of(x: Tensor) -> Tensor:
+    """The base of a view, or the tensor itself."""
+    base = base_of(x)
+    return x if base is None else base
 
 
 # -------------------------------------------------------------------- eager

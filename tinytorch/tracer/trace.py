@@ -23,7 +23,7 @@ from tinytorch.tracer.mode import mode, no_grad, user_origin
 from tinytorch.tracer.number import Number, plain, plain_attrs, text_of
 from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage, contiguous_strides
-from tinytorch.tracer.tensor import TRACED, Tensor
+from tinytorch.tracer.tensor import TRACED, Tensor, base_of
 from tinytorch.tracer.views import write_back
 
 
@@ -125,7 +125,7 @@ class Trace(Differentiation):
         """The node that holds a tensor's current value; captures a tensor from outside."""
         if not isinstance(x, Tensor):
             raise TypeError(f"expected a tensor or a number, got {type(x).__name__}")
-        base = x._base
+        base = base_of(x)
         if base is not None and self._is_traced_view(x):
             base_node = self.node_of(base)
             if x._memo is not None and x._memo[0] is base_node:
@@ -187,7 +187,7 @@ class Trace(Differentiation):
         node = self._added(op, [x], [source], attrs)
         traced = self._is_traced_view(x)
         out = Tensor.make(type, None, x._storage, strides)
-        out._base = x._base if traced else x
+        out._base = base_of(x) if traced else x
         out._chain = (*(x._chain if traced else ()), (op, attrs))
         out._memo = (self.node_of(out._base), node)
         if x.requires_grad and type.dtype.is_floating_point:
@@ -206,7 +206,7 @@ class Trace(Differentiation):
         self.graph.origin = user_origin(self.phase)
         detached = self.graph.add(ops.detach, [node], label=0)
         traced = self._is_traced_view(x)
-        base: Any = x._base if traced else x
+        base: Any = base_of(x) if traced else x
         if base._array is None and base._tape is not None:
             out = self.tensor(detached)
             self._detached.add(out._storage)
@@ -222,7 +222,7 @@ class Trace(Differentiation):
     def write(self, x: Tensor, value: Tensor) -> None:
         """Give a tensor's storage a new value; a write through a view updates the base."""
         self.graph.origin = user_origin(self.phase)
-        root: Any = x if not self._is_traced_view(x) else x._base
+        root: Any = x if not self._is_traced_view(x) else base_of(x)
         chain = x._chain if root is not x else ()
         aside = any(op is ops.detach for op, _ in chain)
         chain = tuple(step for step in chain if step[0] is not ops.detach)
@@ -264,6 +264,16 @@ class Trace(Differentiation):
                 self._handed_over.add(node)
             if flows and not leaf:
                 root._tape = TRACED
+
+    def renew(self, root: Tensor) -> None:
+        """Give a tensor of this trace its value anew: a write that changes no number."""
+        if root._array is not None:
+            return
+        old = self.node_of(root)
+        self.graph.origin = user_origin(self.phase)
+        self.note_overwritten(old)
+        node = self._added(ops.reshape, [root], [old], {"shape": old.type.shape})
+        self._values[id(root._storage)] = node
 
     def label(self) -> int:
         """A number that keeps leaves with equal values apart."""

@@ -21,7 +21,7 @@ from tinytorch.tracer.shapes import (
     unsqueeze,
     view,
 )
-from tinytorch.tracer.tensor import Tensor
+from tinytorch.tracer.tensor import Tensor, base_of, root_of
 
 
 def sliced(input: Tensor, axis: int, start: Any, stop: Any, step: int = 1) -> Tensor:
@@ -247,7 +247,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
 
 def storage_offset(input: Tensor) -> int:
     """Position of the first element in the memory it shares with its base."""
-    root = input._base
+    root = base_of(input)
     if root is None:
         return 0
     order = np.arange(root._type.size, dtype=np.int64).reshape(root._type.shape)
@@ -270,7 +270,7 @@ def as_strided(
         raise RuntimeError("mismatch in length of strides and shape")
     if any(s < 0 for s in steps):
         raise RuntimeError(f"as_strided: Negative strides are not supported: got {list(steps)}")
-    root = input if input._base is None else input._base
+    root = root_of(input)
     offset = _offset_of(input) if storage_offset is None else int(storage_offset)
     if not root.is_contiguous():
         raise RuntimeError("as_strided needs memory in order; use contiguous() first")

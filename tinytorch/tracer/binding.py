@@ -66,6 +66,7 @@ class Binding(Handback):
         self.values = CallValues(traced, self.floats, self.integers)
         self.homes = Homes()
         self.status = np.zeros(1, np.int64)
+        self.outside: OutsideGradient | None = None
 
     def build(self) -> Callable[..., Any]:
         """Return the replay: it takes the leaves of the arguments."""
@@ -230,9 +231,9 @@ class Binding(Handback):
             cells = "floats" if isinstance(value.value, float) else "integers"
             self.emit(2, f"{cells}[{number}] = {value.text}")
         if self._differentiable:
-            outside = OutsideGradient(self.traced, self.values)
-            self.bind("before", outside.before)
-            self.bind("record", outside.record)
+            self.outside = OutsideGradient(self.traced, self.values, self.seen)
+            self.bind("before", self.outside.before)
+            self.bind("record", self.outside.record)
             self.emit(2, f"saved = before([{self._arguments()}])")
 
     def _outputs(self) -> None:

@@ -15,11 +15,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from tinytorch import compiler
 from tinytorch.config import config
-from tinytorch.errors import SizeError
 from tinytorch.ir.graph import Graph
 from tinytorch.tracer import pullback
 from tinytorch.tracer.binding import MISS, Binding
@@ -28,7 +25,9 @@ from tinytorch.tracer.dynamic import SizeHistory
 from tinytorch.tracer.fingerprint import Fingerprint
 from tinytorch.tracer.inspection import CacheInfo, KernelView, Stages
 from tinytorch.tracer.mode import mode
+from tinytorch.tracer.outside import keeping_residuals
 from tinytorch.tracer.specialize import Traced, trace_call
+from tinytorch.tracer.subgraph import run_subgraph
 from tinytorch.tracer.template import Replay, Template
 from tinytorch.tracer.tracked import epoch
 from tinytorch.tracer.tree import flatten
@@ -147,8 +146,9 @@ class Compiled:
         run = binding.build()
         reason = self._why(structure, traced)
         replay = Replay(
-            structure, run, binding, built, traced, Fingerprint(traced.reach.tracked), reason
-        )
+            structure, run, binding, built, traced, Fingerprint(traced.reach.tracked), reason,
+            functools.partial(_with_residuals, traced),
+        )  # fmt: skip
         self._replays.insert(0, replay)
         del self._replays[MAX_REPLAYS:]
         return replay
@@ -252,6 +252,12 @@ class Compiled:
         return f"<compiled {self.name}: {len(self._replays) + len(self._templates)} kinds>"
 
 
+def _with_residuals(traced: Traced) -> tuple[Traced, compiler.Compiled]:
+    """A call of known sizes with the residuals that backward passes from outside ask for."""
+    keeping = keeping_residuals(traced)
+    return keeping, compiler.build(keeping.graph)
+
+
 def _checks(kind: Replay | Template) -> list[str]:
     """What a kind of call is for, and what is checked before it is replayed."""
     traced, lines = kind.traced, []
@@ -306,56 +312,6 @@ def compile(function: Callable[..., Any] | None = None) -> Any:  # noqa: A001
     if not callable(function):
         raise TypeError(f"compile expects a callable, got {type(function).__name__}")
     return Compiled(function)
-
-
-# ------------------------------------------- gradients of compiled functions
-
-
-_subgraphs: dict[str, Any] = {}
-_at_sizes: dict[Any, compiler.Compiled] = {}
-_MOST_SIZES = 64
-
-
-def _built(graph: Graph) -> compiler.Compiled:
-    """A sub-graph as compiled code: one for any size where it was made of symbolic sizes."""
-    if graph.template is not None:
-        symbolic, sizes = graph.template
-        key, at = symbolic.hash(), tuple(sizes.items())
-        if key not in _subgraphs:
-            try:
-                _subgraphs[key] = compiler.build_for_any_size(symbolic)
-            except SizeError:
-                _subgraphs[key] = None
-        if _subgraphs[key] is not None:
-            if (key, at) not in _at_sizes:
-                _at_sizes[key, at] = _subgraphs[key].at(sizes)
-                if len(_at_sizes) > _MOST_SIZES:
-                    del _at_sizes[next(iter(_at_sizes))]
-            return _at_sizes[key, at]
-    key = graph.hash()
-    if key not in _subgraphs:
-        _subgraphs[key] = compiler.build(graph)
-    found: compiler.Compiled = _subgraphs[key]
-    return found
-
-
-def run_subgraph(graph: Graph, values: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Run a sub-graph (the backward of a compiled call) as compiled code."""
-    built = _built(graph)
-    executable, program = built.executable, built.program
-    held = [np.ascontiguousarray(v) for v in values]
-    results = [np.empty(n.type.shape, n.type.dtype.numpy) for n in graph.outputs]
-    status = np.zeros(1, np.int64)
-    with executable.lock:
-        for slot, value in zip(
-            (*program.inputs, *program.outputs), (*held, *results), strict=True
-        ):
-            executable.table[slot] = value.__array_interface__["data"][0]
-        if program.status is not None:
-            executable.table[program.status] = status.__array_interface__["data"][0]
-        if executable.run():
-            raise RuntimeError(program.messages[int(status[0]) - 1][1])
-    return tuple(results)
 
 
 pullback.set_call_runner(run_subgraph)

@@ -70,9 +70,11 @@ class Handback:
         homes = self._grad_homes
         made: dict[tuple[int, Any], str] = {}
         if self._differentiable:
-            arrays = ", ".join(f"array{n}" for n in range(len(self.traced.graph.outputs))
-                               if n not in homes)  # fmt: skip
-            self.emit(1, f"tape = record(saved, ({arrays}{',' if arrays else ''}))")
+            arrays = "".join(
+                "None, " if n in homes else f"array{n}, "
+                for n in range(len(self.traced.graph.outputs))
+            )
+            self.emit(1, f"tape = record(saved, ({arrays}))")
         texts = [self._result_text(r, made, n) for n, r in enumerate(self.traced.results)]
         for number, (tensor, r) in enumerate(self.traced.grads):
             if r.index in homes and r.kind == "output":

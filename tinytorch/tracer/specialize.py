@@ -17,6 +17,7 @@ from tinytorch.ir.extent import Extent
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
 from tinytorch.ir.types import DType, float32
+from tinytorch.passes.graph.partition import Partition
 from tinytorch.tracer.checks import Check
 from tinytorch.tracer.constants import check_constant
 from tinytorch.tracer.mode import mode
@@ -61,6 +62,8 @@ class Traced:
     grads: list[tuple[Tensor, Result]]
     checks: list[Check]
     reach: Reach
+    partition: Partition
+    """What outside gradients are computed by; of the graph with symbolic sizes, if it has any."""
     argument_of: dict[int, int] = field(default_factory=dict)
     """Index of the leaf that a captured input stands for, by position among captures."""
     sizes: SymbolicSizes | None = None
@@ -214,8 +217,14 @@ class _Finish:
         checks = [c for c in self.reach.checks if c.concerns(self.watch.ran)]
         return Traced(
             self.graph, self.trace, self.structure, self.leaves, results, result_structure, grads,
-            checks, self.reach, self.argument_of, mode.sizes, mode.grad, mode.default_dtype,
+            checks, self.reach, self._partition(), self.argument_of, mode.sizes, mode.grad,
+            mode.default_dtype,
         )  # fmt: skip
+
+    def _partition(self) -> Partition:
+        place = {n: i for i, n in enumerate(self.graph.inputs)}
+        wrt = [place[n] for n, tensor in self.trace.captures if tensor.requires_grad]
+        return Partition(self.graph, wrt)
 
     def _result(self, leaf: Any) -> Result:
         if isinstance(leaf, Extent):

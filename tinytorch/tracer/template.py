@@ -7,7 +7,9 @@ written as for a specialised call.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import functools
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,10 +18,12 @@ from typing import Any
 import numpy as np
 
 from tinytorch import compiler
+from tinytorch.errors import SizeError
 from tinytorch.ir.extent import Extent
 from tinytorch.passes.graph.sizes import known, signature_with_sizes, with_sizes
 from tinytorch.tracer.binding import Binding
 from tinytorch.tracer.fingerprint import Fingerprint
+from tinytorch.tracer.outside import keeping_residuals
 from tinytorch.tracer.specialize import Result, Traced
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import epoch
@@ -39,13 +43,27 @@ class Replay:
     traced: Traced
     fingerprint: Fingerprint
     reason: str
+    rebuilt: Callable[[], tuple[Traced, compiler.Compiled] | None]
+    """Builds the same with all residuals of its partition; None if that cannot be."""
 
     def revalidate(self) -> bool:
         """After the epoch moved: whether the tracked objects behind this replay are the same."""
         if Fingerprint(self.traced.reach.tracked).key != self.fingerprint.key:
             return False
+        if self.binding.outside is not None and self.binding.outside.asked:
+            self._keep_residuals()
         self.binding.seen.value = epoch.value
         return True
+
+    def _keep_residuals(self) -> None:
+        """Give what a backward pass from outside had to compute again."""
+        assert self.binding.outside is not None
+        self.binding.outside.asked = False
+        found = self.rebuilt()
+        if found is not None:
+            self.traced, self.built = found
+            self.binding = Binding(self.traced, self.built)
+            self.run = self.binding.build()
 
 
 @dataclass
@@ -60,6 +78,8 @@ class Template:
     seen: int
     compiled: int = 0
     replays: OrderedDict[tuple[int, ...], Replay] = field(default_factory=OrderedDict)
+    keeping: tuple[int, Traced, compiler.ForAnySize | None] | None = None
+    """The same with residuals as further results: how many, the trace, the kernels if any."""
 
     def fitting(self, structure: Any, leaves: Sequence[Any]) -> Replay | None:
         """The replay for the sizes of these arguments; None if the template is not for them."""
@@ -96,15 +116,37 @@ class Template:
         return values
 
     def _replay(self, values: dict[str, int]) -> Replay:
-        traced = _at(self.traced, values)
-        built = self.built.at(values)
-        self.compiled += built.executable.compiled
+        traced, built = self._with_residuals(values) or self._plain(values)
         binding = Binding(traced, built)
         run = binding.build()
         binding.seen.value = self.seen
         return Replay(
-            self.structure, run, binding, built, traced, self.fingerprint, self.reason
-        )
+            self.structure, run, binding, built, traced, self.fingerprint, self.reason,
+            functools.partial(self._with_residuals, values),
+        )  # fmt: skip
+
+    def _plain(self, values: dict[str, int]) -> tuple[Traced, compiler.Compiled]:
+        built = self.built.at(values)
+        self.compiled += built.executable.compiled
+        return _at(self.traced, values), built
+
+    def _with_residuals(self, values: dict[str, int]) -> tuple[Traced, compiler.Compiled] | None:
+        """With the residuals that backward passes from outside have asked for so far."""
+        count = len(self.traced.partition.residuals)
+        if count and (self.keeping is None or self.keeping[0] != count):
+            traced = keeping_residuals(self.traced)
+            kernels = None
+            with contextlib.suppress(SizeError):
+                kernels = compiler.build_for_any_size(traced.graph)
+            self.keeping = (count, traced, kernels)
+        if self.keeping is None:
+            return None
+        _, traced, kernels = self.keeping
+        if kernels is None:
+            return None
+        built = kernels.at(values)
+        self.compiled += built.executable.compiled
+        return _at(traced, values), built
 
 
 def _alike(mine: Tensor, leaf: Tensor, found: dict[str, int]) -> bool:

@@ -115,21 +115,25 @@ def _pull(graph: Graph, node: Node, g: Any, wanted: Sequence[int]) -> Sequence[A
     return node.op.vjp(g, Proxy(graph, node), *xs, **node.attrs)
 
 
-def vjp_graph(sub: Graph, given: Sequence[int]) -> tuple[Graph, list[int]]:
+def vjp_graph(
+    sub: Graph, given: Sequence[int], among: Sequence[int] | None = None
+) -> tuple[Graph, list[int]]:
     """Return the VJP of a graph as a graph of its own, and which inputs it gives cotangents for.
 
     Its inputs are those of ``sub`` followed by a cotangent for each output index in ``given``. That
-    of a graph made of one of symbolic sizes is made of that one's in turn.
+    of a graph made of one of symbolic sizes is made of that one's in turn. ``among`` limits the
+    inputs that it differentiates for.
     """
     if sub.template is not None:
         with contextlib.suppress(SizeError):
-            symbolic, wrt = vjp_graph(sub.template[0], given)
+            symbolic, wrt = vjp_graph(sub.template[0], given, among)
             return with_sizes(symbolic, sub.template[1])[0], wrt
     new = Graph(f"{sub.name}_vjp")
     operands = [new.add_input(n.type, sub.names.get(n, "")) for n in sub.inputs]
     seeds = [new.add_input(sub.outputs[i].type, f"cotangent_{i}") for i in given]
     outputs = inline(new, sub, operands)
-    wrt = [i for i, n in enumerate(operands) if differentiable(n.type)]
+    chosen = range(len(operands)) if among is None else among
+    wrt = [i for i in chosen if differentiable(operands[i].type)]
     found = vjp(new, [outputs[i] for i in given], seeds, [operands[i] for i in wrt])
     kept = [(i, g) for i, g in zip(wrt, found, strict=True) if g is not None]
     new.outputs = [g for _, g in kept]

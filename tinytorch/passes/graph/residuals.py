@@ -1,8 +1,9 @@
-"""Residuals: what the backward pass of a loop keeps of the forward one, and what it computes again.
+"""Residuals: what a backward pass keeps of the forward one, and what it computes again.
 
 A value of the forward pass is computed again if that is cheap: elementwise arithmetic, views, and
 random bits from their counters, of values that are there anyway (slices of xs, constants) or kept.
-Anything else is kept: products, reductions, costly functions, results of inner control flow.
+Anything else is kept: products, reductions, costly functions, results of inner control flow. What
+stands behind a barrier was asked to be computed again (``checkpoint``), and is.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from tinytorch.ir import ops
+from tinytorch.ir.extent import typical
 from tinytorch.ir.graph import Graph, Node, dependents
 from tinytorch.ir.types import TensorType
 
@@ -31,6 +33,8 @@ class Residuals:
         self.original = original
         self.carry = frozenset(carry)
         self._backward = dependents(joint, seeds)
+        barriers = [n for n in joint if n.op is ops.barrier and n not in original]
+        self._again = dependents(joint, barriers) if barriers else set()
         self._plans: dict[Node, frozenset[Node]] = {}
         keep: set[Node] = set()
         for node in self._frontier(found):
@@ -74,9 +78,13 @@ class Residuals:
         return self._plans[goal]
 
     def _is_kept(self, node: Node) -> bool:
-        if node not in self.original or not isinstance(node.type, TensorType):
+        if not isinstance(node.type, TensorType) or node in self._again:
             return False
-        if node.op is ops.get or node.op.effect:
+        if node.op is ops.get:  # of the forward loop, or of one that control merges with it
+            return True
+        if node not in self.original:
+            return False
+        if node.op.effect:
             return True
         if node.op.family == "elementwise":
             return node.op.costly > _COSTLY
@@ -84,4 +92,4 @@ class Residuals:
 
 
 def _bytes(nodes: Iterable[Node]) -> int:
-    return sum(n.type.nbytes for n in nodes if isinstance(n.type, TensorType))
+    return int(sum(typical(n.type.nbytes) for n in nodes if isinstance(n.type, TensorType)))

@@ -31,7 +31,8 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # The tracer differentiates and batches while it records, so it knows these passes and what they are
 # built on.
 ALSO = {
-    ("tracer", "tinytorch.passes.graph.autodiff"), ("tracer", "tinytorch.passes.graph.rebuild"),
+    ("tracer", "tinytorch.passes.graph.autodiff"),
+    ("tracer", "tinytorch.passes.graph.partition"), ("tracer", "tinytorch.passes.graph.rebuild"),
     ("tracer", "tinytorch.passes.graph.sizes"),  # puts sizes into what it recorded
     ("tracer", "tinytorch.passes.graph.batching"),
 }  # fmt: skip

@@ -9,7 +9,6 @@ from tinytorch.tracer.compare import *
 from tinytorch.tracer.compiled import *
 from tinytorch.tracer.device import *
 from tinytorch.tracer.dtypes import *
-from tinytorch.tracer.factories import *
 from tinytorch.tracer.functions import *
 from tinytorch.tracer.generator import *
 from tinytorch.tracer.limits import *
@@ -17,7 +16,6 @@ from tinytorch.tracer.methods import *
 from tinytorch.tracer.mode import *
 from tinytorch.tracer.placement import *
 from tinytorch.tracer.printing import *
-from tinytorch.tracer.shapes import *
 from tinytorch.tracer.sizes import *
 from tinytorch.tracer.typed import *
 from tinytorch.tracer.views import *

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tinytorch.tracer.arguments import cover as _cover
 from tinytorch.tracer.functions.norms import linalg_norm as norm
 from tinytorch.tracer.functions.norms import matrix_norm, vector_norm
 from tinytorch.tracer.functions.product import cross as _cross
@@ -34,3 +35,5 @@ __all__ = [
     "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vander",
     "vecdot", "vector_norm",
 ]  # fmt: skip
+
+_cover(globals(), __all__)

@@ -14,6 +14,7 @@ import tinytorch.nn.functional as F
 from tinytorch import Tensor, nn
 
 A, B, I = tt.ones(2, 3), tt.ones(4, 5), tt.tensor([0, 1])
+LAYER = nn.Linear(4, 2)
 
 CASES: dict[str, tuple[Callable[[Tensor], Any], type[Exception], str]] = {
     "add": (lambda a: a + B, RuntimeError, r"(?s)add.*2.*3.*4.*5|size of tensor|broadcast"),
@@ -121,3 +122,70 @@ def test_what_is_no_tensor_is_named(junk):
     ):  # fmt: skip
         with pytest.raises(TypeError, match=r"argument '\w+'.* must be Tensor, not"):
             call()
+
+
+REFUSED: dict[str, tuple[Callable[[Tensor], Any], str]] = {
+    "function": (lambda a: tt.cat([a, B]), "cat([f32[2,3], f32[4,5]])"),
+    "method": (lambda a: a.reshape(4, 2), "reshape(f32[2,3], 4, 2)"),
+    "operator": (lambda a: a + B, "add(f32[2,3], f32[4,5])"),
+    "index": (lambda a: a[5, 1:], "getitem(f32[2,3], (5, 1:))"),
+    "layer function": (lambda a: F.linear(a, B), "linear(f32[2,3], f32[4,5])"),
+    "keyword": (lambda a: a.sum(dim=2), "sum(f32[2,3], dim=2)"),
+    "write": (lambda a: a.clone().add_(B), "add_(f32[2,3], f32[4,5])"),
+    "inside a branch": (lambda a: tt.cond(a.sum() > 0, lambda x: x + B, lambda x: x, (a,)),
+                        "add(f32[2,3], f32[4,5])"),
+    "of a layer": (LAYER, "linear(f32[2,3], f32[2,4], f32[2])"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", ["eager", "compiled"])
+@pytest.mark.parametrize("name", REFUSED)
+def test_the_message_names_the_call_and_the_line(name: str, way: str) -> None:
+    function, call = REFUSED[name]
+
+    def run(a: Tensor) -> Any:
+        return function(a)
+
+    with pytest.raises((RuntimeError, IndexError)) as caught:
+        (run if way == "eager" else tt.compile(run))(A)
+    assert f"[in {call}]" in str(caught.value)
+    if way == "compiled":
+        code = getattr(function, "__code__", run.__code__)
+        lines = range(code.co_firstlineno, code.co_firstlineno + 2)
+        assert any(f"(at test_bad_input.py:{line})" in str(caught.value) for line in lines)
+
+
+@pytest.mark.parametrize("way", ["eager", "compiled"])
+def test_an_error_of_the_users_own_stays_as_it_is(way: str) -> None:
+    own = ValueError("mine")
+
+    def fails(x: Tensor) -> Tensor:
+        raise own
+
+    def run(a: Tensor) -> Any:
+        return tt.cond(a.sum() > 0, fails, fails, (a,))
+
+    with pytest.raises(ValueError, match=r"^mine$") as caught:
+        (run if way == "eager" else tt.compile(run))(A)
+    assert caught.value is own
+
+
+BAD_KINDS: dict[str, Callable[[], Any]] = {
+    "dim is a bool": lambda: A.transpose(True, 0),
+    "keepdim is an int": lambda: A.sum(0, 1),
+    "descending is text": lambda: tt.sort(A, descending="yes"),
+    "k is a float": lambda: A.topk(1.0),
+    "dtype is text": lambda: tt.zeros(2, dtype="float32"),
+    "dtype is an int": lambda: tt.cumsum(A, 0, dtype=3),
+}
+
+
+@pytest.mark.parametrize("name", BAD_KINDS)
+def test_arguments_are_parsed_as_strictly_as_in_pytorch(name: str) -> None:
+    with pytest.raises(TypeError, match=r"\(\): argument '\w+'.* must be .*\[in "):
+        BAD_KINDS[name]()
+
+
+def test_an_int_may_be_a_tensor_of_one() -> None:
+    assert A.topk(tt.tensor(2), dim=np.int64(1)).values.shape == (2, 2)
+    assert tt.compile(lambda a, n: a.narrow(1, 0, n))(A, 2).shape == (2, 2)

@@ -16,10 +16,10 @@ from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import DType, broadcast_shapes
 from tinytorch.tracer import backward, hooks, placement, shapes, turning
 from tinytorch.tracer import functions as f
+from tinytorch.tracer.arguments import refusing
 from tinytorch.tracer.assignment import index_put, index_put_, setitem
 from tinytorch.tracer.device import check_device
 from tinytorch.tracer.functions import viewing
-from tinytorch.tracer.functions.covers import refusing
 from tinytorch.tracer.indexing import getitem
 from tinytorch.tracer.limits import can_cast
 from tinytorch.tracer.mode import mode
@@ -38,7 +38,7 @@ def _bind() -> None:
         setattr(Tensor, name, getattr(shapes, name))
     for module in f.MODULES:
         for name in module.METHODS:
-            setattr(Tensor, name, refusing(getattr(module, name)))
+            setattr(Tensor, name, getattr(module, name))
     for home in (backward, hooks, placement, turning):
         for name in home.METHODS:
             setattr(Tensor, name, getattr(home, name))
@@ -50,9 +50,17 @@ def _bind() -> None:
         setattr(Tensor, name, _deferring(getattr(Tensor, name)))
     for module in f.MODULES:
         for name in getattr(module, "IN_PLACE", ()):
-            setattr(Tensor, f"{name}_", _in_place(name, getattr(module, name)))
+            function = getattr(module, name)
+            setattr(Tensor, f"{name}_", refusing(_in_place(name, function), function))
     for symbol, name in _AUGMENTED.items():
         setattr(Tensor, f"__i{symbol}__", getattr(Tensor, f"{name}_"))
+
+
+def _cover() -> None:
+    """Make every public method refuse bad arguments in PyTorch's way."""
+    for name, item in list(vars(Tensor).items()):
+        if not name.startswith("_") or name in (*_OPERATORS, *_BINARY):
+            setattr(Tensor, name, refusing(item))
 
 
 def _deferring(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -337,5 +345,6 @@ def __deepcopy__(self: Tensor, memo: Any) -> Tensor:  # noqa: N807
 
 
 _bind()
+_cover()
 
 __all__ = ["Tensor"]

@@ -20,6 +20,7 @@ from tinytorch.ir.types import DType, float32
 from tinytorch.passes.graph.partition import Partition
 from tinytorch.tracer.checks import Check
 from tinytorch.tracer.constants import check_constant
+from tinytorch.tracer.messages import add_line
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.reach import Reach
@@ -125,9 +126,10 @@ def _trace_once(
             before = flatten((call_args, call_kwargs))
             result = function(*call_args, **call_kwargs)
         _check_containers(name, before, flatten((call_args, call_kwargs)))
-    except BaseException:
+    except BaseException as error:
         mode.trace = None
         reach.restore()
+        add_line(error)
         raise
     finally:
         mode.trace = None

@@ -11,6 +11,8 @@ import sys
 import sysconfig
 import types
 
+import numpy as np
+
 from tinytorch.tracer.mode import is_own_file
 
 _REFLECTION = frozenset(
@@ -35,6 +37,7 @@ def _installed_folders() -> tuple[str, ...]:
 
 _STANDARD = _folders([sysconfig.get_paths()[k] for k in ("stdlib", "platstdlib")])
 _INSTALLED = _installed_folders()
+_NUMPY = _folders([os.path.dirname(np.__file__)])
 _claimed: set[str] = set()
 _GENERATED = ("<frozen ", "<replay of ")
 """Names of files that are none: Python's own startup code, and replays of compiled calls."""
@@ -49,6 +52,14 @@ def is_user_file(file: str) -> bool:
     if file.startswith(tuple(_claimed)):
         return True
     return not (is_own_file(file) or file.startswith((*_STANDARD, *_INSTALLED, *_GENERATED)))
+
+
+@functools.lru_cache(maxsize=4096)
+def is_machinery(file: str) -> bool:
+    """Whether code is Python's own or numpy's: what tinytorch and user code alike run through."""
+    if file.startswith(("<", *_NUMPY)):
+        return True
+    return file.startswith(_STANDARD) and not file.startswith(_INSTALLED)
 
 
 def claim(file: str) -> bool:

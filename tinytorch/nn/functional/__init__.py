@@ -3,6 +3,26 @@
 They are compositions of tensor ops, so derivatives and fusion come from the compiler.
 """
 
+from tinytorch.nn.functional import (
+    activation,
+    adaptive,
+    attention,
+    classification,
+    convolution,
+    distance,
+    dropping,
+    embedding_loss,
+    layer,
+    likelihood,
+    loss,
+    multihead,
+    normalization,
+    padding,
+    piecewise,
+    pooling,
+    resampling,
+    softmaxes,
+)
 from tinytorch.nn.functional.activation import *
 from tinytorch.nn.functional.adaptive import *
 from tinytorch.nn.functional.attention import *
@@ -21,3 +41,11 @@ from tinytorch.nn.functional.piecewise import *
 from tinytorch.nn.functional.pooling import *
 from tinytorch.nn.functional.resampling import *
 from tinytorch.nn.functional.softmaxes import *
+from tinytorch.tracer.arguments import cover as _cover
+
+for _module in (
+    activation, adaptive, attention, classification, convolution, distance, dropping,
+    embedding_loss, layer, likelihood, loss, multihead, normalization, padding, piecewise, pooling,
+    resampling, softmaxes,
+):  # fmt: skip
+    _cover(globals(), _module.__all__)

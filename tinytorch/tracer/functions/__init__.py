@@ -5,6 +5,9 @@ a method of Tensor under the same name, and in ``IN_PLACE`` what also has a form
 underscore.
 """
 
+from tinytorch.tracer import factories, shapes
+from tinytorch.tracer.arguments import cover
+from tinytorch.tracer.factories import *
 from tinytorch.tracer.functions import (
     arithmetic,
     arranging,
@@ -38,7 +41,6 @@ from tinytorch.tracer.functions import (
 from tinytorch.tracer.functions.arranging import *
 from tinytorch.tracer.functions.contracting import *
 from tinytorch.tracer.functions.control import *
-from tinytorch.tracer.functions.covers import refusing
 from tinytorch.tracer.functions.creating import *
 from tinytorch.tracer.functions.cumulative import *
 from tinytorch.tracer.functions.drawing import *
@@ -58,6 +60,7 @@ from tinytorch.tracer.functions.softmaxes import *
 from tinytorch.tracer.functions.sorting import *
 from tinytorch.tracer.functions.splitting import *
 from tinytorch.tracer.functions.viewing import *
+from tinytorch.tracer.shapes import *
 
 MODULES = (
     arithmetic, arranging, bits, choice, comparison, contracting, creating, cumulative, drawing,
@@ -65,6 +68,5 @@ MODULES = (
     rounding, scattering, searching, softmaxes, sorting, splitting, viewing,
 )  # fmt: skip
 
-globals().update(
-    {name: refusing(globals()[name]) for module in (*MODULES, control) for name in module.__all__}
-)
+for _module in (*MODULES, control, factories, shapes):
+    cover(globals(), _module.__all__)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -40,34 +39,6 @@ def binary(op: Op, name: str = "") -> Callable[[Any, Any], Tensor]:
         return op(input, other)
 
     return named(function, name or op.name, op.doc)
-
-
-def refusing(function: F) -> F:
-    """Make a public function name the argument that is no tensor where one is wanted.
-
-    Arguments are looked at only after something failed, so that good calls cost nothing for it.
-    """
-    plain: Any = inspect.unwrap(function)
-    wanted = [n for n, kind in plain.__annotations__.items() if kind == "Tensor" and n != "return"]
-    if not wanted or not inspect.isfunction(plain):
-        return function
-    order = plain.__code__.co_varnames[: plain.__code__.co_argcount]
-
-    @wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return function(*args, **kwargs)
-        except (AttributeError, TypeError) as error:
-            given = {**dict(zip(order, args)), **kwargs}
-            for name in wanted:
-                if name in given and not isinstance(given[name], Tensor):
-                    raise TypeError(
-                        f"{function.__name__}(): argument '{name}' must be Tensor, not "
-                        f"{type(given[name]).__name__}"
-                    ) from error
-            raise
-
-    return cast(F, run)
 
 
 def in_float32(function: F) -> F:

@@ -1,0 +1,193 @@
+"""What a public function does with its arguments before and after it runs.
+
+``refusing`` wraps a public function. It checks plain arguments against their annotations, by the
+rules of PyTorch's argument parser (a bool is no int, an int no bool), before the function runs; it
+names the argument that is no tensor; and it adds the call to the message of an error on its way
+out. Kinds of arguments that passed once are remembered, so that a call pays for a look at the
+types alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+from tinytorch.ir.extent import Extent
+from tinytorch.ir.types import DType
+from tinytorch.tracer.messages import add_call
+from tinytorch.tracer.tensor import Tensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _is_tensor(x: Any) -> bool:
+    return isinstance(x, Tensor)
+
+
+def _is_int(x: Any) -> bool:
+    if isinstance(x, Tensor):
+        return x.ndim == 0 and x.dtype.kind in "iu" and not x.requires_grad
+    return isinstance(x, int | np.integer | Extent) and not isinstance(x, bool)
+
+
+def _is_number(x: Any) -> bool:
+    if isinstance(x, Tensor):
+        return x.ndim == 0
+    return isinstance(x, int | float | np.number | np.bool_ | Extent)
+
+
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, bool | np.bool_)
+
+
+def _is_text(x: Any) -> bool:
+    return isinstance(x, str)
+
+
+def _is_dtype(x: Any) -> bool:
+    return isinstance(x, DType)
+
+
+_KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "Tensor": (_is_tensor, "Tensor"),
+    "int": (_is_int, "int"),
+    "float": (_is_number, "Number"),
+    "bool": (_is_bool, "bool"),
+    "str": (_is_text, "str"),
+    "DType": (_is_dtype, "tinytorch.dtype"),
+}
+_WITHOUT_MEMORY = (int, float, bool, str, type(None), DType)
+"""Types whose every value passes where one passes."""
+
+
+class _Rules:
+    """What the plain arguments of a function may be, by its annotations."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.name = shown_name(function)
+        self.order: list[str] = []
+        self.kinds: dict[str, tuple[str, bool]] = {}
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name == "self":
+                self.order.append(name)
+                continue
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+                self.order.append(name)
+            elif parameter.kind is parameter.VAR_POSITIONAL:
+                continue
+            kinds = [k.strip() for k in str(parameter.annotation).split("|")]
+            plain = [k for k in kinds if k in _KINDS]
+            if len(plain) == 1 and set(kinds) <= {*plain, "None"}:
+                self.kinds[name] = (plain[0], "None" in kinds or parameter.default is None)
+
+    def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """Raise TypeError for an argument that is not what its annotation says.
+
+        Returns the arguments, 0-d tensors where an int is meant as ints.
+        """
+        changed: dict[str, Any] = {}
+        for position, (name, value) in enumerate([*zip(self.order, args), *kwargs.items()]):
+            if name not in self.kinds:
+                continue
+            kind, optional = self.kinds[name]
+            if value is None and optional:
+                continue
+            fits, wanted = _KINDS[kind]
+            if not fits(value):
+                where = f" (position {position + 1})" if position < len(args) else ""
+                raise TypeError(
+                    f"{self.name}(): argument '{name}'{where} must be {wanted}, not "
+                    f"{type(value).__name__}"
+                )
+            if kind == "int" and isinstance(value, Tensor):
+                changed[name] = int(value)
+        if changed:
+            read = tuple(changed.get(n, x) for n, x in zip(self.order, args))
+            args = (*read, *args[len(read) :])
+            kwargs = {n: changed.get(n, x) for n, x in kwargs.items()}
+        return args, kwargs
+
+    def remembered(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Whether the types of the arguments alone say that they pass."""
+        for name, value in [*zip(self.order, args), *kwargs.items()]:
+            kind = self.kinds.get(name)
+            if kind is None or (kind[0] == "Tensor" and isinstance(value, Tensor)):
+                continue
+            if type(value) not in _WITHOUT_MEMORY:
+                return False
+        return True
+
+
+_covered: dict[Any, Any] = {}
+_covering: set[Any] = set()
+_MOST_REMEMBERED = 64
+
+
+def refusing(function: F, like: Callable[..., Any] | None = None) -> F:
+    """A public function that refuses arguments as PyTorch does, and says in errors what it was.
+
+    Raises TypeError for an argument whose annotation (or that of the function that it is ``like``)
+    is a plain kind that it is not.
+    """
+    if not inspect.isfunction(function) or function in _covering:
+        return function
+    if function in _covered:
+        return cast(F, _covered[function])
+    rules = _Rules(like or function)
+    run = (_checked if rules.kinds else _described)(function, rules)
+    _covered[function] = run
+    _covering.add(run)
+    return cast(F, run)
+
+
+def _checked(function: Callable[..., Any], rules: _Rules) -> Callable[..., Any]:
+    name = shown_name(function)
+    seen: set[Any] = set()
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            key: Any = tuple(map(type, args))
+            if kwargs:
+                key = (key, *kwargs, *map(type, kwargs.values()))
+            if key not in seen:
+                if len(seen) < _MOST_REMEMBERED and rules.remembered(args, kwargs):
+                    rules.check(args, kwargs)
+                    seen.add(key)
+                else:
+                    args, kwargs = rules.check(args, kwargs)
+            return function(*args, **kwargs)
+        except Exception as error:
+            add_call(error, name, args, kwargs)
+            raise
+
+    return run
+
+
+def _described(function: Callable[..., Any], rules: _Rules) -> Callable[..., Any]:
+    name = shown_name(function)
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            add_call(error, name, args, kwargs)
+            raise
+
+    return run
+
+
+def shown_name(function: Callable[..., Any]) -> str:
+    """A function's name as errors give it: an operator's without underscores."""
+    name = function.__name__
+    return name.strip("_") if name.startswith("__") else name
+
+
+def cover(names: dict[str, Any], listed: list[str]) -> None:
+    """Make the functions among a module's public names refuse as ``refusing`` says."""
+    names.update({name: refusing(names[name]) for name in listed})

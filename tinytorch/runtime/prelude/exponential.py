@@ -16,9 +16,18 @@ from tinytorch.runtime.prelude.floating import (
     format_of,
     power_of_two,
     scale_by_power,
+    signed,
 )
 from tinytorch.runtime.prelude.intrinsic import intrinsic
-from tinytorch.runtime.prelude.primitive import FLOAT32, copysign, fabs, fma, select
+from tinytorch.runtime.prelude.primitive import (
+    FLOAT32,
+    copysign,
+    fabs,
+    fma,
+    from_bits,
+    select,
+    to_bits,
+)
 
 # (e**r - 1 - r) / r**2 on |r| <= ln(2) / 2
 _EXPM1_TAIL = Coefficients(
@@ -49,25 +58,15 @@ def _reduce(x: Any) -> tuple[Any, Any, Any]:
     return shifted, n, fma(r * r, _EXPM1_TAIL(r), r)
 
 
+def _bounded(x: Any) -> Any:
+    """Bring x to where e**x is neither zero nor infinite for sure."""
+    return clamp(x, -104.0, 90.0) if x.dtype == FLOAT32 else clamp(x, -746.0, 711.0)
+
+
 def _exp(x: Any, factor: float = 1.0) -> Any:
     """Return factor * e**x for a factor of 1 or 1/2; only the product may overflow."""
-    x = clamp(x, -104.0, 90.0) if x.dtype == FLOAT32 else clamp(x, -746.0, 711.0)
-    _, n, tail = _reduce(x)
-    return scale_by_power((tail + 1) * factor, n)
-
-
-def _exp_of_negative(x: Any) -> Any:
-    """e**x for x <= 0 where a result below the least normal number may become zero."""
-    x = clamp(x, -87.0, 0.0) if x.dtype == FLOAT32 else clamp(x, -708.0, 0.0)
-    shifted, _, tail = _reduce(x)
-    return (tail + 1) * power_of_two(shifted)
-
-
-def _expm1_of_negative(x: Any) -> Any:
-    """e**x - 1 for x <= 0, to full relative accuracy; the sign of zero is not kept."""
-    shifted, _, tail = _reduce(clamp(x, -60.0, 0.0))
-    scale = power_of_two(shifted)
-    return fma(scale, tail, scale - 1)
+    shifted, _, tail = _reduce(_bounded(x))
+    return scale_by_power((tail + 1) * factor, shifted)
 
 
 def _half_expm1(x: Any) -> Any:
@@ -89,10 +88,10 @@ def exp2(x: Any) -> Any:
     """2**x; float32 1.1 ulp, float64 1.1 ulp."""
     form = format_of(x)
     x = clamp(x, -151.0, 129.0) if x.dtype == FLOAT32 else clamp(x, -1076.0, 1025.0)
-    n = (x + form.magic) - form.magic
-    rest = x - n
+    shifted = x + form.magic
+    rest = x - (shifted - form.magic)
     r = fma(rest, form.ln2[0], rest * form.ln2[1])
-    return scale_by_power(fma(r * r, _EXPM1_TAIL(r), r) + 1, n)
+    return scale_by_power(fma(r * r, _EXPM1_TAIL(r), r) + 1, shifted)
 
 
 @intrinsic()
@@ -119,82 +118,103 @@ def cosh(x: Any) -> Any:
 
 @intrinsic()
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + e**-x), subnormals included; float32 2.5 ulp, float64 2.4 ulp."""
-    power = _exp(-fabs(x))
-    return select(x < 0, power, x.dtype.type(1)) / (power + 1)
+    """1 / (1 + e**-x), subnormals included; float32 2.5 ulp, float64 2.4 ulp.
+
+    With e**-x = 2**n m this is 2**-n / (2**-n + m), in which nothing overflows.
+    """
+    form = format_of(x)
+    x = clamp(-x, -60.0, 104.0) if x.dtype == FLOAT32 else clamp(-x, -60.0, 746.0)
+    shifted, _, tail = _reduce(x)
+    lift = form.mantissa + 1  # 2**-n may be subnormal, 2**(lift - n) is not
+    lifted = form.one_bits + (lift << form.mantissa) - (to_bits(shifted) << form.mantissa)
+    power = from_bits(lifted) * 2.0**-lift
+    return power / (power + (tail + 1))
 
 
 @intrinsic()
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent; float32 2.6 ulp, float64 2.8 ulp."""
-    power = _expm1_of_negative(fabs(x) * -2)
-    return copysign(power / (power + 2), x)
+    kind = x.dtype.type
+    twice = fabs(x) * -2
+    shifted, _, tail = _reduce(select(twice < kind(-60.0), kind(-60.0), twice))
+    scale = power_of_two(shifted)
+    gap = fma(-scale, tail, 1 - scale)  # 1 - e**(-2 |x|)
+    return signed(gap / (2 - gap), x)
 
 
-# (erf(x) - x) / x as a polynomial in x**2 below, (ln(erfc(x)) + x) / x above the joint, after
-# N. Juffa's single-precision scheme; the joint is where both are equally short.
+# (erf(x) - x) / x as a polynomial in -x**2 below the joint; above, erf is 1 - R exp(-x**2) with
+# R = erfc(x) exp(x**2) a polynomial in x, fitted where that product counts. The exponential is the
+# one that the derivative needs, computed alike, so that a kernel with both computes it once.
 _ERF_JOINT = 0.9277
 _ERF_NEAR = Coefficients(
     (
-        -0.0005907961167395115,
+        0.0005907961167395115,
         0.004976832773536444,
-        -0.0267554372549057,
+        0.0267554372549057,
         0.11281507462263107,
-        -0.37612465023994446,
+        0.37612465023994446,
         0.12837915122509003,
     ),
     (
         9.914346243064338e-09,
-        -1.5405728249835724e-07,
+        1.5405728249835724e-07,
         1.6351665737445477e-06,
-        -1.4917637903590847e-05,
+        1.4917637903590847e-05,
         0.00012054956483594248,
-        -0.0008548315601625329,
+        0.0008548315601625329,
         0.005223977408569923,
-        -0.026866170621026697,
+        0.026866170621026697,
         0.11283791670817264,
-        -0.3761263890318067,
+        0.3761263890318067,
         0.12837916709551245,
     ),
 )
 _ERF_FAR = Coefficients(
     (
-        -1.1231058124394622e-05,
-        0.00032280106097459793,
-        -0.003642446594312787,
-        0.023762034252285957,
-        -0.10623684525489807,
-        -0.6351513266563416,
-        -0.12864848971366882,
+        -0.00045475675784028413,
+        0.0020472744551927246,
+        -0.005332213049811835,
+        0.01332036540517525,
+        -0.03289182785694733,
+        0.07616022536264382,
+        -0.16362430527203548,
+        0.32158522089504954,
     ),
     (
-        1.702499816466373e-12,
-        -7.470374438841185e-11,
-        1.5353473932505731e-09,
-        -1.9630051205880693e-08,
-        1.7468493906480082e-07,
-        -1.1444907406692472e-06,
-        5.671387351217586e-06,
-        -2.1306191819705813e-05,
-        5.853483730194169e-05,
-        -0.00010062924597123996,
-        9.323607893718744e-06,
-        0.0005640381253253141,
-        -0.0016821497369825444,
-        0.00020423115540989627,
-        0.019129229025018346,
-        -0.10277243444868467,
-        -0.6366198793922745,
-        -0.12837915108230938,
+        1.5284452768994291e-12,
+        -3.419781868401259e-11,
+        3.5537719058014624e-10,
+        -2.3351558396272113e-09,
+        1.1335201494328026e-08,
+        -4.574960273169258e-08,
+        1.684950406034229e-07,
+        -5.971812294701667e-07,
+        2.0670204442680545e-06,
+        -6.974352141764651e-06,
+        2.286404277476727e-05,
+        -7.26590847602724e-05,
+        0.0002233100514759581,
+        -0.0006619300445171712,
+        0.0018861348584961472,
+        -0.005145957549844157,
+        0.013377340954517718,
+        -0.0329309052994574,
+        0.07615103985543747,
+        -0.16362291773256224,
+        0.32158541645431765,
     ),
 )
 
 
 @intrinsic()
 def erf(x: Any) -> Any:
-    """Error function; float32 1.1 ulp, float64 1.7 ulp."""
+    """Error function; float32 1.2 ulp, float64 1.7 ulp."""
+    kind = x.dtype.type
     size = fabs(x)
-    size = select(size > 6.0, x.dtype.type(6.0), size)
-    near = fma(x, _ERF_NEAR(x * x), x)
-    far = 1 - _exp_of_negative(fma(size, _ERF_FAR(size), -size))
-    return copysign(select(size < x.dtype.type(_ERF_JOINT), near, far), x)
+    minus = -(x * x)
+    near = fma(x, _ERF_NEAR(minus), x)
+    shifted, _, tail = _reduce(_bounded(minus))
+    power = (tail + 1) * power_of_two(shifted)
+    one = kind(4.0 if x.dtype == FLOAT32 else 6.0)
+    far = signed(select(size > one, kind(1), fma(-power, _ERF_FAR(size - 1.5), kind(1))), x)
+    return select(size < kind(_ERF_JOINT), near, far)

@@ -88,19 +88,28 @@ def clamp(x: Any, low: float, high: float) -> Any:
 
 def power_of_two(shifted: Any) -> Any:
     """Return 2**n as a float, given n + magic; n must be the exponent of a normal number."""
-    form = format_of(shifted)
-    return from_bits((to_bits(shifted) << form.mantissa) + form.one_bits)
+    return _power_of_bits(to_bits(shifted), format_of(shifted))
 
 
-def scale_by_power(x: Any, n: Any) -> Any:
-    """Return x * 2**n for an integral float n, of twice the range of exponents, rounded once.
+def _power_of_bits(bits: Any, form: Format) -> Any:
+    return from_bits((bits << form.mantissa) + form.one_bits)
 
-    Two factors: the first product is exact where the result is subnormal or nearly overflows.
+
+def scale_by_power(x: Any, shifted: Any) -> Any:
+    """Return x * 2**n, given n + magic, with n of twice the range of exponents, rounded once.
+
+    Two factors: the first product is exact where the result is subnormal or nearly overflows. The
+    low bits of magic are zeros, so that its bit pattern is halved together with n.
     """
-    magic = format_of(x).magic
-    half = fma(n, n.dtype.type(0.5), magic)
-    rest = (n - (half - magic)) + magic
-    return (x * power_of_two(half)) * power_of_two(rest)
+    bits, form = to_bits(shifted), format_of(shifted)
+    half = bits >> 1
+    return (x * _power_of_bits(half, form)) * _power_of_bits(bits - half, form)
+
+
+def signed(size: Any, sign: Any) -> Any:
+    """Return a float without sign bit with the sign bit of another: copysign in two operations."""
+    top = 1 << (8 * size.dtype.itemsize - 1)
+    return from_bits(to_bits(size) | (to_bits(sign) & top))
 
 
 def float_of_small(bits: Any, like: Any) -> Any:

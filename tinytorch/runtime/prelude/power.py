@@ -10,6 +10,7 @@ from tinytorch.runtime.prelude.floating import (
     Coefficients,
     clamp,
     format_of,
+    power_of_two,
     scale_by_power,
     two_product,
     two_sum,
@@ -81,10 +82,10 @@ def _magnitude_float32(x: Any, y: Any) -> Any:
     z = s * s
     logarithm = fma(k, form.ln2[0], fma(s * z, _LOG_SHORT(z), s * 2))
     product = clamp(logarithm * convert(y, FLOAT64), -150.0, 150.0)
-    n = fma(product, form.log2e, form.magic) - form.magic
-    r = fma(n, -form.ln2[0], product)
+    shifted = fma(product, form.log2e, form.magic)
+    r = fma(shifted - form.magic, -form.ln2[0], product)
     value = fma(r * r, _EXPM1_SHORT(r), r) + 1
-    return convert(scale_by_power(value, n), FLOAT32)
+    return convert(value * power_of_two(shifted), FLOAT32)
 
 
 def _magnitude_float64(x: Any, y: Any) -> Any:
@@ -115,13 +116,14 @@ def _magnitude_float64(x: Any, y: Any) -> Any:
     # Beyond this the result is 0 or infinity, and the error a NaN.
     error = select(fabs(product) < 1000.0, error, x.dtype.type(0))
     product = clamp(product, -1000.0, 1000.0)
-    n = fma(product, form.log2e, form.magic) - form.magic
+    shifted = fma(product, form.log2e, form.magic)
+    n = shifted - form.magic
     r = fma(n, -form.ln2[0], product)
     r_low = fma(n, -form.ln2[1], error)
     whole = r + r_low
     r_low = r_low - (whole - r)
     tail = fma(whole * whole, _EXPM1_LONG(whole), fma(whole, r_low, r_low))
-    return scale_by_power((whole + tail) + 1, n)
+    return scale_by_power((whole + tail) + 1, shifted)
 
 
 def _pow_float(x: Any, y: Any) -> Any:

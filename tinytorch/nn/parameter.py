@@ -36,9 +36,7 @@ class Parameter(Tensor):
 
     def converted_in_place(self, dtype: Any) -> None:
         """Change the element type; whoever holds this parameter sees the new one."""
-        fresh = self.detach().to(dtype)
-        self._type, self._array = fresh._type, fresh._array
-        self._storage, self._strides = fresh._storage, fresh._strides
+        self.show_memory_of(self.detach().to(dtype))
         grad = self.grad
         if grad is not None:
             self._grad = grad.detach().to(dtype)

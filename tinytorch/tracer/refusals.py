@@ -29,6 +29,16 @@ def refuse_number(value: Any) -> NoReturn:
     raise TypeError(f"expected a tensor or a number, got {type(value).__name__}")
 
 
+def check_data(tensor: Any, value: Any) -> None:
+    """Raise for a value that cannot become the ``data`` of a tensor."""
+    if not hasattr(value, "apply_op") or not hasattr(value, "_storage"):
+        raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+    if tensor._requires and not value.dtype.is_floating_point:
+        raise RuntimeError(
+            "data set to a tensor that requires gradients must be floating point or complex dtype"
+        )
+
+
 def seed_for(tensor: Any, gradient: Any) -> Any:
     """Check the start of a backward pass; return the cotangent to start from."""
     if not tensor.requires_grad:

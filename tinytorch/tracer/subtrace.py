@@ -260,6 +260,11 @@ class SubTrace(Trace):
         self._check_own(x, "a write to", "return the new value instead, or clone() it first")
         super().write(x, value)
 
+    def set_data(self, x: Tensor, value: Tensor) -> None:
+        """Let a tensor made here show other memory; refuse others."""
+        self._check_own(x, "assigning .data of", "return the new value instead")
+        super().set_data(x, value)
+
     def set_requires_grad(self, x: Tensor, value: bool) -> None:
         """Make a tensor made here a leaf; refuse to change others."""
         if x._requires != value and id(x) not in self._views:

@@ -20,7 +20,7 @@ from tinytorch.ir.types import DType, TensorType, TupleType, bfloat16, from_nump
 from tinytorch.tracer.mode import mode, no_grad
 from tinytorch.tracer.number import plain, plain_attrs
 from tinytorch.tracer.reading import Readable
-from tinytorch.tracer.refusals import foreign, refuse_number
+from tinytorch.tracer.refusals import check_data, foreign, refuse_number
 from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import RETAIN, Saved, TapeNode, pick, saves_nothing
 from tinytorch.tracer.tracked import lending, touch
@@ -204,8 +204,18 @@ class Tensor(Readable, Operators):
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        with no_grad():
-            self.assign(value.detach())
+        check_data(self, value)
+        if mode.trace is not None:
+            mode.trace.set_data(self, value)
+        else:
+            self.show_memory_of(value)
+
+    def show_memory_of(self, other: Tensor) -> None:
+        """Become another tensor's memory, type and shape; whoever holds this one sees them."""
+        self._type, self._array = other._type, other._array
+        self._storage, self._strides = other._storage, other._strides
+        self._base, self._chain, self._memo, self._pointer = None, (), None, 0
+        touch()
 
     @property
     def _version(self) -> int:

@@ -8,6 +8,7 @@ inside the traced function leaves no half-made state.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from tinytorch.ir.types import DType, TensorType, TupleType, count
 from tinytorch.tracer.differentiation import Differentiation, with_history_of
 from tinytorch.tracer.mode import mode, no_grad, user_origin
 from tinytorch.tracer.number import Number, plain, plain_attrs, text_of
+from tinytorch.tracer.rebinding import set_data
 from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage, contiguous_strides
 from tinytorch.tracer.tensor import TRACED, Tensor, base_of
@@ -52,6 +54,8 @@ class Trace(Differentiation):
         self._owned: dict[int, Storage] = {}
         self._detached: set[Storage] = set()
         self._labels = 0
+        self._shown: dict[int, weakref.WeakSet[Tensor]] = {}
+        """Views that this trace made, by the id of their base."""
         self._number_sources: dict[tuple[int, str], Number] = {}
         self._sizes: dict[Extent, Number] = {}
         self.token = object()
@@ -190,6 +194,7 @@ class Trace(Differentiation):
         out._base = base_of(x) if traced else x
         out._chain = (*(x._chain if traced else ()), (op, attrs))
         out._memo = (self.node_of(out._base), node)
+        self._note_view(out)
         if x.requires_grad and type.dtype.is_floating_point:
             if not mode.grad:
                 return self.detach(out)
@@ -215,7 +220,12 @@ class Trace(Differentiation):
         out._base = base
         out._chain = (*(x._chain if traced else ()), (ops.detach, {"label": 0}))
         out._memo = (self.node_of(base), detached)
+        self._note_view(out)
         return out
+
+    def _note_view(self, x: Tensor) -> None:
+        if x._base is not None:
+            self._shown.setdefault(id(x._base), weakref.WeakSet()).add(x)
 
     # --------------------------------------------------------------- writing
 
@@ -274,6 +284,18 @@ class Trace(Differentiation):
         self.note_overwritten(old)
         node = self._added(ops.reshape, [root], [old], {"shape": old.type.shape})
         self._values[id(root._storage)] = node
+
+    def set_data(self, x: Tensor, value: Tensor) -> None:
+        """``x.data = value``."""
+        set_data(self, x, value)
+
+    def rewrite(self, x: Tensor, node: Node) -> None:
+        """Give a tensor from outside a value that no backward pass of before looks at."""
+        self._values[region(x)] = node
+
+    def has_views(self, x: Tensor) -> bool:
+        """Whether some view of a tensor, made by this trace, is still in use."""
+        return any(view._base is x for view in self._shown.get(id(x), ()))
 
     def label(self) -> int:
         """A number that keeps leaves with equal values apart."""

@@ -7,6 +7,7 @@ and can be read: ``step.explain()`` shows it.
 
 from __future__ import annotations
 
+import functools
 import sys
 from array import array
 from collections.abc import Callable
@@ -15,17 +16,18 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinytorch.compiler import Compiled as Built
-from tinytorch.errors import TraceError
 from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
 from tinytorch.tracer.callvalues import CallValues
 from tinytorch.tracer.constants import check_constant
 from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, Homes
 from tinytorch.tracer.handback import Handback
+from tinytorch.tracer.incoming import Incoming
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.outside import OutsideGradient
+from tinytorch.tracer.places import address, is_packed, pointer_of, touch, touch_lent
 from tinytorch.tracer.specialize import Traced
-from tinytorch.tracer.storage import Storage
+from tinytorch.tracer.storage import LentStorage, Storage
 from tinytorch.tracer.tensor import FREED, Tensor
 from tinytorch.tracer.tracked import epoch, hooking, lending
 from tinytorch.tracer.views import apply_chain
@@ -53,6 +55,7 @@ class Binding(Handback):
         self.env |= {
             "MISS": MISS, "TENSOR": Tensor, "mode": mode, "epoch": epoch, "new": object.__new__,
             "Storage": Storage, "table": self.table, "native": built.executable.run,
+            "address": address, "touch": touch, "touch_lent": touch_lent, "Lent": LentStorage,
             "lock": built.executable.lock, "pointer": pointer_of, "fail": self._fail,
             "dict_get": dict.__getitem__, "FREED": FREED, "chain": apply_chain,
             "hooking": hooking, "lending": lending, "references": sys.getrefcount,
@@ -65,6 +68,7 @@ class Binding(Handback):
         self.env |= {"floats": self.floats, "integers": self.integers}
         self.values = CallValues(traced, self.floats, self.integers)
         self.homes = Homes()
+        self._staged: list[tuple[str, str, bool]] = []
         self.status = np.zeros(1, np.int64)
         self.outside: OutsideGradient | None = None
 
@@ -79,6 +83,7 @@ class Binding(Handback):
         self.emit(2, "code = native()")
         self.emit(2, "if code:")
         self.emit(3, f"fail(code, [{self._arguments()}])")
+        self._write_back()
         if self._grad_homes:
             self.emit(2, "if fresh:")
             self.emit(3, "homes.settle()")
@@ -118,12 +123,13 @@ class Binding(Handback):
             else:
                 holds = self.bind(f"holds{number}", check.holds)
                 self._miss(f"{read}() is not {value} and not {holds}()")
-        captured = {id(t) for _, t in self.traced.trace.captures}
+        kept = {id(owner) for owner, _ in self.traced.grads_kept}
+        incoming = {id(owner) for owner in self.traced.gradient_of.values()}
         for number, (tensor, grad_now) in enumerate(self.traced.trace.grads_read.values()):
             owner = self._tensor_text(tensor, f"read_grad{number}")
-            if grad_now is None or id(grad_now) in captured:
+            if grad_now is None or id(tensor) in kept:
                 self._miss(f"{owner}._grad is not {self.bind(f'grad_was{number}', grad_now)}")
-            else:  # only whether there was one can have mattered
+            elif id(tensor) not in incoming:  # only whether there was one can have mattered
                 self._miss(f"{owner}._grad is None")
         self._numbers()
 
@@ -132,16 +138,17 @@ class Binding(Handback):
 
         A replay for one kind does not fit the other: to it, writes to one are writes to both.
         """
-        seen = [t for n, (_, t) in enumerate(self.traced.trace.captures)
-                if n not in self.traced.argument_of]  # fmt: skip
+        known = self.traced.argument_of.keys() | self.traced.gradient_of.keys()
+        seen = [t for n, (_, t) in enumerate(self.traced.trace.captures) if n not in known]
         seen += [t for t in self.traced.reach.tracked if isinstance(t, Tensor)]
         states = frozenset(id(t._storage) for t in seen)
         self.bind("states", states)
+        self.incoming = Incoming(self.table, states)
         self.bind("state_storages", [t._storage for t in seen])  # so that no id is used again
         for position, leaf in enumerate(self.traced.leaves):
             if not isinstance(leaf, Tensor) or not states:
                 continue
-            if id(leaf._storage) in states:
+            if id(leaf._storage) in states:  # where it lies, the fingerprint watches
                 self._miss(f"a{position} is not {self.bind(f'argument{position}', leaf)}")
             else:
                 self._miss(f"id(a{position}._storage) in states")
@@ -173,6 +180,7 @@ class Binding(Handback):
                 same = "is not" if other == id(leaf._storage) else "is"
                 self._miss(f"{a}._storage {same} a{first}._storage")
             storages.setdefault(id(leaf._storage), position)
+            self._place_guards(position, leaf)
         elif type(leaf) in (int, float):
             self._miss(f"type({a}) is not {type(leaf).__name__}")
         elif isinstance(leaf, bool | str | bytes | complex | type(None)):
@@ -180,6 +188,36 @@ class Binding(Handback):
             self._miss(f"type({a}) is not type({was}) or {a} != {was}")
         else:
             self._miss(f"{a} is not {self.bind(f'constant{position}', leaf)}")
+
+    def _place_guards(self, position: int, leaf: Tensor) -> None:
+        """Arguments must touch each other as they did, if one is written or both are one input."""
+        traced, capture = self.traced, self.traced.capture_of[position]
+        updated, a = self._updated, f"a{position}"
+        if capture in updated:
+            self._miss(f"not {a}._array.flags.writeable")
+        beside = [i for i, c in traced.capture_of.items() if i < position
+                  and (c in updated or capture in updated)]  # fmt: skip
+        for other, earlier in traced.capture_of.items():
+            if other >= position or traced.leaves[other]._storage is not leaf._storage:
+                continue
+            if earlier == capture:
+                self._miss(f"{a} is not a{other} and address({a}) != address(a{other})")
+            elif other in beside:
+                self._miss(f"touch({a}, a{other})")
+        if beside:
+            self._miss(f"touch_lent({a}, ({''.join(f'a{i}, ' for i in beside)}))")
+        fixed = [t for n, (_, t) in enumerate(traced.trace.captures)
+                 if n not in traced.argument_of and (capture in updated or n in updated)
+                 and type(t._storage) is LentStorage]  # fmt: skip
+        if fixed:
+            self._miss(f"type({a}._storage) is Lent and "
+                       f"touch_lent({a}, {self.bind(f'fixed{position}', fixed)})")  # fmt: skip
+
+    @functools.cached_property
+    def _updated(self) -> set[int]:
+        """Positions of the captures that the graph writes to."""
+        updates = self.traced.graph.updates
+        return {n for n, (node, _) in enumerate(self.traced.trace.captures) if node in updates}
 
     def _numbers(self) -> None:
         for text, (holder, key) in self.traced.trace.number_holders.items():
@@ -195,9 +233,18 @@ class Binding(Handback):
         program, trace = self.program, self.traced.trace
         position = {n: i for i, n in enumerate(self.traced.graph.inputs)}
         for number, (node, tensor) in enumerate(trace.captures):
-            if number not in self.traced.argument_of:
-                self.table[program.inputs[position[node]]] = pointer_of(tensor)
-                self.bind(f"keep{number}", tensor)
+            if number in self.traced.argument_of:
+                continue
+            slot = program.inputs[position[node]]
+            owner = self.traced.gradient_of.get(number)
+            if owner is not None:
+                self.incoming.add(owner, slot, tensor, number in self._updated)
+                continue
+            keep = self.bind(f"keep{number}", tensor)
+            if is_packed(tensor):
+                self.table[slot] = pointer_of(tensor)
+            else:
+                self._stage(number, slot, tensor, keep)
         float_at, integer_at = self.floats.buffer_info()[0], self.integers.buffer_info()[0]
         for number, (node, value) in enumerate(trace.numbers):
             base = float_at if isinstance(value.value, float) else integer_at
@@ -205,28 +252,26 @@ class Binding(Handback):
         if program.status is not None:
             self.table[program.status] = self.status.__array_interface__["data"][0]
 
+    def _stage(self, number: int, slot: int, tensor: Tensor, text: str) -> None:
+        """Read (and write) a tensor that is not contiguous by way of a copy that is."""
+        stage = self.bind(f"stage{number}", np.empty(tensor._type.shape, tensor.dtype.numpy))
+        self.table[slot] = self.env[stage].__array_interface__["data"][0]
+        self._staged.append((stage, text, number in self._updated))
+
     def _inputs(self) -> None:
         program, trace = self.program, self.traced.trace
         position = {n: i for i, n in enumerate(self.traced.graph.inputs)}
-        updated = {trace.captures[i][0] for i in range(len(trace.captures))} & set(
-            self.traced.graph.updates
-        )
         for number, leaf in self.traced.argument_of.items():
             node, tensor = trace.captures[number]
             slot = program.inputs[position[node]]
-            contiguous = tensor.is_contiguous() and tensor.array.flags.c_contiguous
-            if contiguous:
+            if is_packed(tensor):
                 self.emit(2, f"table[{slot}] = a{leaf}._pointer or pointer(a{leaf})")
-            elif node in updated:
-                raise TraceError(
-                    f"argument {leaf} of shape {list(tensor.shape)} is written in place but is not "
-                    "contiguous; pass a contiguous() one"
-                )
             else:
-                stage = self.bind(f"stage{number}", np.empty(tensor._type.shape,
-                                                             tensor.dtype.numpy))  # fmt: skip
-                self.table[slot] = self.env[stage].__array_interface__["data"][0]
-                self.emit(2, f"{stage}[...] = a{leaf}._array")
+                self._stage(number, slot, tensor, f"a{leaf}")
+        if self.traced.gradient_of:
+            self._incoming()
+        for stage, text, _ in self._staged:
+            self.emit(2, f"{stage}[...] = {text}._array")
         for number, (_, value) in enumerate(trace.numbers):
             cells = "floats" if isinstance(value.value, float) else "integers"
             self.emit(2, f"{cells}[{number}] = {value.text}")
@@ -235,6 +280,27 @@ class Binding(Handback):
             self.bind("before", self.outside.before)
             self.bind("record", self.outside.record)
             self.emit(2, f"saved = before([{self._arguments()}])")
+
+    def _incoming(self) -> None:
+        """Find the gradients to read; they must not lie where an argument lies."""
+        self.env |= {"incoming": self.incoming, "hold": self.incoming.hold}
+        self.emit(2, "if lending.value != incoming.seen and not incoming.enter():")
+        self.emit(3, "return MISS")
+        for position, leaf in enumerate(self.traced.leaves):
+            if isinstance(leaf, Tensor):
+                self.emit(2, f"if id(a{position}._storage) in incoming.storages:")
+                self.emit(3, "return MISS")
+        self.emit(2, "held = hold()")
+        if self.incoming.staged:
+            self.emit(2, "incoming.load()")
+
+    def _write_back(self) -> None:
+        """After the native call: copies that it wrote go where they belong."""
+        for stage, text, written in self._staged:
+            if written:
+                self.emit(2, f"{text}._array[...] = {stage}")
+        if self._updated & self.traced.gradient_of.keys():
+            self.emit(2, "incoming.store()")
 
     def _outputs(self) -> None:
         homes = self._grad_homes
@@ -272,8 +338,8 @@ class Binding(Handback):
 
     def _versions(self) -> None:
         trace = self.traced.trace
-        for number, (node, tensor) in enumerate(trace.captures):
-            if node in self.traced.graph.updates:
+        for number, (_, tensor) in enumerate(trace.captures):
+            if number in self._updated and number not in self.traced.gradient_of:
                 if number in self.traced.argument_of:
                     storage = f"a{self.traced.argument_of[number]}._storage"
                 else:
@@ -299,15 +365,3 @@ class Binding(Handback):
             raise type(error)(f"{error} (at {where})" if where else str(error)) from None
         kind, message, where = self.program.messages[code - 1]  # the inputs changed meanwhile
         raise ERRORS[kind](f"{message.replace(' {value}', '')} (at {where})")
-
-
-def pointer_of(tensor: Tensor) -> int:
-    """Address of a contiguous tensor's first element, remembered on the tensor."""
-    array_ = tensor.array
-    if not array_.flags.c_contiguous:
-        raise TraceError(
-            f"a captured tensor of shape {list(tensor.shape)} is not contiguous; make it "
-            "contiguous()"
-        )
-    tensor._pointer = array_.__array_interface__["data"][0]
-    return tensor._pointer

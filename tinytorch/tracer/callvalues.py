@@ -34,6 +34,10 @@ class CallValues:
             number, tensor = captured[node]
             if number in self.traced.argument_of:
                 tensor = leaves[self.traced.argument_of[number]]
+            elif number in self.traced.gradient_of:
+                grad = self.traced.gradient_of[number]._grad
+                assert grad is not None
+                tensor = grad
             yield node, tensor, tensor.array
 
     def first_error(self, leaves: Sequence[Any]) -> tuple[Exception, str] | None:

@@ -149,7 +149,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
         return tensor(array)
     if not array.dtype.isnative or any(s < 0 for s in array.strides):
         raise ValueError("from_numpy needs native byte order and no negative strides; copy first")
-    return Tensor.wrap(array)
+    return Tensor.wrap(array).lend()
 
 
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:

@@ -38,9 +38,10 @@ class Fingerprint:
         self._seen.add(id(value))
         self.alive.append(value)
         if isinstance(value, Tensor):
-            self.alive.append(value._storage)  # other memory may follow: ``half()``, ``to()``
-            return (id(value), id(value._storage), value._type, value._strides, value._requires,
-                    value._tape is None, bool(getattr(value, "_hooks", None)))  # fmt: skip
+            self.alive += [value._storage, value._array]  # other memory may follow: ``half()``
+            return (id(value), id(value._storage), id(value._array), value._type, value._strides,
+                    value._requires, value._tape is None,
+                    bool(getattr(value, "_hooks", None)))  # fmt: skip
         if isinstance(value, Tracked):
             return (id(value), type(value), tuple(
                 (name, self._attribute(name, item)) for name, item in value.__dict__.items()

@@ -29,6 +29,7 @@ class Handback:
         self.program = built.program
         self.lines: list[str] = []
         self.env: dict[str, Any] = {}
+        self._owners: dict[int, tuple[int, Tensor]] = {}
         self._differentiable = [
             r for r in traced.results
             if r.kind == "output" and r.requires_grad and not r.freed
@@ -50,15 +51,29 @@ class Handback:
         for r in (*self.traced.results, *(r for _, r in self.traced.grads)):
             if r.index >= 0 and r.kind in ("output", "number"):
                 users[r.index] = users.get(r.index, 0) + 1
+        read = {id(owner) for owner in self.traced.gradient_of.values()}
         return {
             r.index: tensor for tensor, r in self.traced.grads
             if r.kind == "output" and users[r.index] == 1 and not r.chain and not r.requires_grad
-            and self._owner_is_fixed(tensor)
+            and self._owner_is_fixed(tensor) and id(tensor) not in read
             and self.program.written_after_checks(self.program.outputs[r.index])
         }  # fmt: skip
 
     def _owner_is_fixed(self, tensor: Tensor) -> bool:
         return all(leaf is not tensor for leaf in self.traced.leaves)
+
+    def _had(self, owner: Tensor) -> str:
+        """The text of the gradient that a tensor had before the call; see ``_before``."""
+        return f"had{self._owners.setdefault(id(owner), (len(self._owners), owner))[0]}"
+
+    def _before(self) -> None:
+        """Keep gradients that are results: ``.grad`` may be set before they are handed out."""
+        results = (*self.traced.results, *(r for _, r in self.traced.grads))
+        for r in results:
+            owner = r.value if r.kind == "gradient" else r.owner
+            if owner is not None and id(owner) not in self._owners:
+                name = self._had(owner)
+                self.emit(1, f"{name} = {self.bind(f'owner_of_{name}', owner)}._grad")
 
     def _tensor_text(self, tensor: Tensor, name: str) -> str:
         for position, leaf in enumerate(self.traced.leaves):
@@ -67,6 +82,7 @@ class Handback:
         return self.bind(name, tensor)
 
     def _results(self) -> None:
+        self._before()
         homes = self._grad_homes
         made: dict[tuple[int, Any], str] = {}
         if self._differentiable:
@@ -94,8 +110,12 @@ class Handback:
             return self.bind(f"same_{number}", r.value)
         if r.kind == "argument":
             return f"a{r.index}"
+        if r.kind == "gradient":
+            return self._had(r.value)
         if r.kind == "view":
             base = f"a{r.index}" if r.index >= 0 else self.bind(f"base_{number}", r.value)
+            if r.owner is not None:
+                base = self._had(r.owner)
             return f"chain({base}, {self.bind(f'views_{number}', _as_views(r.chain))})"
         if r.kind == "number":
             return f"array{r.index}.item()"

@@ -10,6 +10,7 @@ from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import TensorType, bfloat16
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.refusals import concrete
+from tinytorch.tracer.storage import LentStorage, Storage
 
 
 class Readable:
@@ -19,6 +20,7 @@ class Readable:
 
     _type: TensorType
     _array: np.ndarray | None
+    _storage: Storage
     requires_grad: bool
 
     def numpy(self) -> np.ndarray:
@@ -30,6 +32,7 @@ class Readable:
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
                 "instead."
             )
+        self._storage.__class__ = LentStorage
         if self._type.dtype is bfloat16:
             return _as_extension(self._array)
         return self._array

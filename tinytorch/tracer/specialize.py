@@ -20,6 +20,7 @@ from tinytorch.ir.types import DType, float32
 from tinytorch.passes.graph.partition import Partition
 from tinytorch.tracer.checks import Check
 from tinytorch.tracer.constants import check_constant
+from tinytorch.tracer.incoming import apart
 from tinytorch.tracer.messages import add_line
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
@@ -37,9 +38,10 @@ class Result:
     """Where a leaf of the result comes from.
 
     ``kind``: ``output`` (graph output ``index``, seen through ``chain``), ``same`` (the very tensor
-    ``value`` that went in), ``argument`` (argument leaf ``index``), ``view`` (``chain`` on the
-    tensor ``value`` or on argument ``index``), ``number`` (output ``index`` as a Python number) or
-    ``constant``.
+    ``value`` that went in), ``argument`` (argument leaf ``index``), ``gradient`` (what ``.grad`` of
+    ``value`` was before the call), ``view`` (``chain`` on the tensor ``value``, on argument
+    ``index``, or on the gradient that ``owner`` had), ``number`` (output ``index`` as a Python
+    number) or ``constant``.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class Result:
     chain: tuple[tuple[Op, Any], ...] = ()
     requires_grad: bool = False
     freed: bool = False
+    owner: Tensor | None = None
 
 
 @dataclass
@@ -67,6 +70,12 @@ class Traced:
     """What outside gradients are computed by; of the graph with symbolic sizes, if it has any."""
     argument_of: dict[int, int] = field(default_factory=dict)
     """Index of the leaf that a captured input stands for, by position among captures."""
+    capture_of: dict[int, int] = field(default_factory=dict)
+    """Position among captures of the memory of each argument that is a tensor, by its index."""
+    gradient_of: dict[int, Tensor] = field(default_factory=dict)
+    """Owner of the ``.grad`` that a captured input is, by position among captures."""
+    grads_kept: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    """Owners of gradients that must be the very same at every call."""
     sizes: SymbolicSizes | None = None
     grad: bool = True
     default_dtype: DType = float32
@@ -117,7 +126,7 @@ def _trace_once(
     trace = Trace(name, mode.default_dtype)
     if sizes is not None:
         leaves = _stand_ins(sizes, leaves, reach)
-    inside, argument_of = _arguments(trace, leaves)
+    inside, argument_of, capture_of = _arguments(trace, leaves)
     watch = Watch(reach)
     mode.trace = trace
     try:
@@ -135,7 +144,7 @@ def _trace_once(
         mode.trace = None
     watch.find_unlisted()
     watch.check_side_effects()
-    return _Finish(trace, reach, watch, structure, leaves, argument_of).run(result)
+    return _Finish(trace, reach, watch, structure, leaves, argument_of, capture_of).run(result)
 
 
 def _check_containers(name: str, before: Any, after: Any) -> None:
@@ -165,16 +174,21 @@ def _stand_ins(sizes: SymbolicSizes, leaves: list[Any], reach: Reach) -> list[An
     return found
 
 
-def _arguments(trace: Trace, leaves: list[Any]) -> tuple[list[Any], dict[int, int]]:
+def _arguments(
+    trace: Trace, leaves: list[Any]
+) -> tuple[list[Any], dict[int, int], dict[int, int]]:
     """Replace numbers by run-time Numbers; make tensors inputs."""
     inside: list[Any] = []
     argument_of: dict[int, int] = {}
+    capture_of: dict[int, int] = {}
+    numbers: dict[Node, int] = {}
     for position, leaf in enumerate(leaves):
         if isinstance(leaf, Tensor):
             before = len(trace.captures)
-            trace.capture(leaf, f"arg{position}")
+            node = trace.capture(leaf, f"arg{position}")
             if len(trace.captures) > before:
                 argument_of[before] = position
+            capture_of[position] = numbers.setdefault(node, before)
             inside.append(leaf)
         elif type(leaf) in (int, float):
             inside.append(trace.add_number(leaf, f"arg{position}", f"a{position}"))
@@ -185,7 +199,7 @@ def _arguments(trace: Trace, leaves: list[Any]) -> tuple[list[Any], dict[int, in
             )
         else:
             inside.append(leaf)
-    return inside, argument_of
+    return inside, argument_of, capture_of
 
 
 class _Finish:
@@ -193,7 +207,7 @@ class _Finish:
 
     def __init__(
         self, trace: Trace, reach: Reach, watch: Watch, structure: Any, leaves: list[Any],
-        argument_of: dict[int, int],
+        argument_of: dict[int, int], capture_of: dict[int, int],
     ) -> None:  # fmt: skip
         self.trace = trace
         self.graph = trace.graph
@@ -202,7 +216,9 @@ class _Finish:
         self.structure = structure
         self.leaves = leaves
         self.argument_of = argument_of
+        self.capture_of = capture_of
         self.output_of: dict[int, int] = {}
+        self.owners = self._owners()
 
     def run(self, result: Any) -> Traced:
         """Collect results, grads and updates."""
@@ -217,16 +233,47 @@ class _Finish:
         self._check_overlap()
         self.graph.freeze()
         checks = [c for c in self.reach.checks if c.concerns(self.watch.ran)]
+        gradient_of = {
+            number: self.owners[id(tensor)]
+            for number, (_, tensor) in enumerate(self.trace.captures) if id(tensor) in self.owners
+        }  # fmt: skip
+        kept = self._kept([*results, *(r for _, r in grads)])
+        self._track(gradient_of, [grad for _, grad in kept])
         return Traced(
             self.graph, self.trace, self.structure, self.leaves, results, result_structure, grads,
-            checks, self.reach, self._partition(), self.argument_of, mode.sizes, mode.grad,
-            mode.default_dtype,
+            checks, self.reach, self._partition(), self.argument_of, self.capture_of, gradient_of,
+            kept, mode.sizes, mode.grad, mode.default_dtype,
         )  # fmt: skip
 
     def _partition(self) -> Partition:
         place = {n: i for i, n in enumerate(self.graph.inputs)}
         wrt = [place[n] for n, tensor in self.trace.captures if tensor.requires_grad]
         return Partition(self.graph, wrt)
+
+    def _owners(self) -> dict[int, Tensor]:
+        """Owners of the gradients that every call reads anew, by the id of the gradient."""
+        passed = {id(x) for x in self.leaves}
+        read = [pair for pair in self.trace.grads_read.values() if id(pair[0]) not in passed]
+        captured = [tensor for _, tensor in self.trace.captures]
+        return apart(read, captured, [*self.reach.tracked, *self.leaves])
+
+    def _kept(self, results: list[Result]) -> list[tuple[Tensor, Tensor]]:
+        """Gradients that were used and are not looked up at every call, with their owners."""
+        handed = {id(r.value) for r in results}
+        return [
+            (owner, grad) for owner, grad in self.trace.grads_read.values()
+            if grad is not None and id(grad) not in self.owners
+            and (id(grad) in handed or self.trace.captured(grad))
+        ]  # fmt: skip
+
+    def _track(self, gradient_of: dict[int, Tensor], kept: list[Tensor]) -> None:
+        """Let a change of where a tensor lies show in the fingerprint."""
+        tracked = {id(t): t for t in self.reach.tracked}
+        found = [t for n, (_, t) in enumerate(self.trace.captures)
+                 if n not in self.argument_of and n not in gradient_of]  # fmt: skip
+        states = {id(t._storage) for t in (*found, *tracked.values()) if isinstance(t, Tensor)}
+        found += [x for x in self.leaves if isinstance(x, Tensor) and id(x._storage) in states]
+        self.reach.tracked += [t for t in (*found, *kept) if id(t) not in tracked]
 
     def _result(self, leaf: Any) -> Result:
         if isinstance(leaf, Extent):
@@ -237,7 +284,10 @@ class _Finish:
             return Result("constant", value=check_constant(leaf))
         if leaf._array is not None:
             index = self._argument_index(leaf)
-            return Result("argument", index) if index >= 0 else Result("same", value=leaf)
+            if index >= 0:
+                return Result("argument", index)
+            owner = self.owners.get(id(leaf))
+            return Result("same", value=leaf) if owner is None else Result("gradient", value=owner)
         if leaf._grad is not None:
             raise TraceError(
                 f"the compiled function returns a tensor of {leaf._type} that received a .grad "
@@ -247,7 +297,14 @@ class _Finish:
         chain = () if base is leaf else leaf._chain
         if base._array is not None:
             index = self._argument_index(base)
-            return Result("view", index, None if index >= 0 else base, chain)
+            if id(base) in self.trace.rebound:
+                raise TraceError(
+                    f"the compiled function returns a view of a tensor of {base._type} whose .data "
+                    "it assigns: the next call would change it; return a clone() of it"
+                )
+            owner = self.owners.get(id(base))
+            value = None if index >= 0 or owner is not None else base
+            return Result("view", index, value, chain, owner=owner)
         chain = tuple(step for step in chain if step[0] is not ops.detach)
         node = self.trace.node_of(base)
         number = self._output(id(base._storage), node)
@@ -298,8 +355,10 @@ class _Finish:
                 if (node in updates or other in updates) and np.shares_memory(
                     tensor.array, shown.array
                 ):
+                    where = self.graph.origin_of(updates[node if node in updates else other])
                     raise TraceError(
-                        f"the compiled function writes to a tensor of {tensor._type} whose memory "
-                        f"another of its tensors ({shown._type}) shares; pass a clone() of one"
+                        f"{where}: the compiled function writes to a tensor of {tensor._type} "
+                        f"whose memory another of its tensors ({shown._type}) shares; pass a "
+                        "clone() of one, or take the view inside the function"
                     )
             open_until.append((high, node, tensor))

@@ -28,6 +28,15 @@ class Storage:
         self.tape_version = 0
 
 
+class LentStorage(Storage):
+    """Memory that numpy arrays or other libraries show too: other storages may be the same memory.
+
+    Version counters stay apart, as PyTorch's do; compiled calls that write look at addresses.
+    """
+
+    __slots__ = ()
+
+
 def contiguous_strides(shape: tuple[Any, ...]) -> tuple[int, ...]:
     """Row-major strides, in elements."""
     strides: list[int] = []

@@ -184,6 +184,7 @@ def _at(traced: Traced, values: dict[str, int]) -> Traced:
     trace.grads_read = {
         id(tensor(x)): (tensor(x), g) for x, g in trace.grads_read.values()
     }
+    kept = [(tensor(x), g) for x, g in traced.grads_kept]
 
     def result(r: Result) -> Result:
         chain = tuple((op, {k: known(v, values) for k, v in a.items()}) for op, a in r.chain)
@@ -202,7 +203,7 @@ def _at(traced: Traced, values: dict[str, int]) -> Traced:
     return replace(
         traced, graph=graph, trace=trace, leaves=[tensor(x) for x in traced.leaves],
         results=results, grads=[(tensor(x), result(r)) for x, r in traced.grads],
-        values=values,
+        values=values, grads_kept=kept,
     )  # fmt: skip
 
 

@@ -17,11 +17,11 @@ from tinytorch.ir.op import Op
 from tinytorch.ir.operators import Operators, beside_a_number, matched, needs_matching
 from tinytorch.ir.storage import run_rule, stored
 from tinytorch.ir.types import DType, TensorType, TupleType, bfloat16, from_numpy_dtype
-from tinytorch.tracer.mode import mode, no_grad
+from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import plain, plain_attrs
 from tinytorch.tracer.reading import Readable
 from tinytorch.tracer.refusals import check_data, foreign, refuse_number
-from tinytorch.tracer.storage import Storage, contiguous_strides, is_contiguous
+from tinytorch.tracer.storage import LentStorage, Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import RETAIN, Saved, TapeNode, pick, saves_nothing
 from tinytorch.tracer.tracked import lending, touch
 from tinytorch.tracer.views import Size, apply_chain, write_back
@@ -97,6 +97,11 @@ class Tensor(Readable, Operators):
         type = TensorType(from_numpy_dtype(array.dtype), array.shape)
         item = max(1, array.itemsize)
         return Tensor.make(type, array, None, tuple(s // item for s in array.strides))
+
+    def lend(self) -> Tensor:
+        """Note that others than tensors see this memory too; return the tensor."""
+        self._storage.__class__ = LentStorage
+        return self
 
     # ------------------------------------------------------------ properties
 

@@ -56,6 +56,8 @@ class Trace(Differentiation):
         self._labels = 0
         self._shown: dict[int, weakref.WeakSet[Tensor]] = {}
         """Views that this trace made, by the id of their base."""
+        self.rebound: set[int] = set()
+        """Ids of tensors from outside whose ``data`` was assigned."""
         self._number_sources: dict[tuple[int, str], Number] = {}
         self._sizes: dict[Extent, Number] = {}
         self.token = object()
@@ -165,6 +167,10 @@ class Trace(Differentiation):
             self._values[key] = node
             self.captures.append((node, x))
         return node
+
+    def captured(self, x: Tensor) -> bool:
+        """Whether the memory of a tensor from outside became an input."""
+        return region(x) in self._inputs
 
     def capture_traced(self, x: Tensor) -> Node:
         """The node of a tensor of another trace: there is none."""
@@ -292,6 +298,7 @@ class Trace(Differentiation):
     def rewrite(self, x: Tensor, node: Node) -> None:
         """Give a tensor from outside a value that no backward pass of before looks at."""
         self._values[region(x)] = node
+        self.rebound.add(id(x))
 
     def has_views(self, x: Tensor) -> bool:
         """Whether some view of a tensor, made by this trace, is still in use."""

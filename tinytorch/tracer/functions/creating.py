@@ -10,7 +10,7 @@ import numpy as np
 from tinytorch.ir import ops
 from tinytorch.ir.types import DType, float64
 from tinytorch.tracer.device import check_device
-from tinytorch.tracer.factories import arange, full, tensor
+from tinytorch.tracer.factories import arange, from_numpy, full, tensor
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.shapes import check_tensor, sizes_of
@@ -66,7 +66,7 @@ def asarray(obj: Any, *, dtype: DType | None = None, device: Any = None,
         out = obj if dtype is None else obj.to(dtype)
         return out.clone() if copy and out is obj else out
     if isinstance(obj, np.ndarray) and not copy and dtype is None and mode.trace is None:
-        return Tensor.wrap(obj)
+        return from_numpy(obj)
     return tensor(obj, dtype=dtype)
 
 

@@ -78,7 +78,9 @@ def __dlpack__(self: Tensor, **options: Any) -> Any:  # noqa: N807
         raise BufferError(
             "Can't export tensors that require gradient, use tensor.detach()"
         )
-    return known(self, "a DLPack capsule", "call it outside").__dlpack__(**options)
+    array = known(self, "a DLPack capsule", "call it outside")
+    self.lend()
+    return array.__dlpack__(**options)
 
 
 def __dlpack_device__(self: Tensor) -> tuple[int, int]:  # noqa: N807
@@ -91,7 +93,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     array = np.from_dlpack(ext_tensor)
     if not array.flags.writeable:
         array = array.copy()
-    return Tensor.wrap(array)
+    return Tensor.wrap(array).lend()
 
 
 __all__ = [

@@ -22,6 +22,7 @@ FLOORS = (
     {"tracer"},
     {"nn", "data", "autograd", "linalg", "saving"},
     {"optim", "utils", "func"},  # averages of a model are a module; utils hands on data
+    {"distributions"},
     {"amp"},  # scaling steps an optimizer
     {"cuda", "backends", "accelerator"},
     {"face"},

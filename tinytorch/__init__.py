@@ -26,6 +26,7 @@ from tinytorch import autograd as autograd
 from tinytorch import backends as backends
 from tinytorch import cuda as cuda
 from tinytorch import data as data
+from tinytorch import distributions as distributions
 from tinytorch import func as func
 from tinytorch.amp import autocast as autocast
 from tinytorch.func import vmap as vmap

@@ -311,3 +311,17 @@ def test_accumulation_keeps_the_tensor_unless_history_is_wanted() -> None:
     assert x.grad is not first
     assert x.grad.requires_grad
     assert first.tolist() == [4.0, 8.0, 12.0]
+
+
+def test_a_view_in_which_nothing_repeats_can_be_written_to():
+    def step(x):
+        x = x * 1
+        x.expand(1, 2).fill_(3)
+        tt.broadcast_tensors(x, x)[0].mul_(4)
+        x[None].expand(1, -1).add_(1)
+        return x
+
+    for run in (step, tt.compile(step)):
+        assert run(tt.tensor([1.0, 2.0])).tolist() == [13, 13]
+    with pytest.raises(RuntimeError, match="single memory location"):
+        tt.zeros(2).expand(3, 2).fill_(1)

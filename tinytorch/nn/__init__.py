@@ -6,6 +6,7 @@ from tinytorch.nn import (
     init,
     normalization,
     padding,
+    parallel,
     pooling,
     upsampling,
     utils,
@@ -91,6 +92,7 @@ from tinytorch.nn.loss import (
 from tinytorch.nn.module import Module
 from tinytorch.nn.normalization import *
 from tinytorch.nn.padding import *
+from tinytorch.nn.parallel import DataParallel
 from tinytorch.nn.parameter import Parameter
 from tinytorch.nn.pooling import *
 from tinytorch.nn.recurrent import GRU, LSTM, RNN, RNNBase
@@ -118,7 +120,7 @@ __all__ = [
     "Softshrink", "Softsign", "Tanh", "Tanhshrink", "Threshold", "Transformer",
     "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
     "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
-    "Unflatten", "functional", "init", "utils",
+    "DataParallel", "Unflatten", "functional", "init", "parallel", "utils",
 ]  # fmt: skip
 __all__ += convolution.__all__ + normalization.__all__ + padding.__all__ + pooling.__all__
 __all__ += upsampling.__all__

@@ -13,7 +13,7 @@ from typing import Any
 from tinytorch.errors import TraceError
 from tinytorch.saving.container import check_size, parse, serialized, write_file
 from tinytorch.saving.structure import Reader, Writer
-from tinytorch.tracer.device import check_device
+from tinytorch.tracer.device import check_device, device
 from tinytorch.tracer.mode import mode, user_origin
 
 KEY = "tinytorch"
@@ -48,7 +48,7 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
     is loaded. ``weights_only`` is there for PyTorch's sake: a file holds nothing that could run.
     """
     _check_outside("load")
-    if isinstance(map_location, str):  # any other mapping is from devices that are not here
+    if isinstance(map_location, str | device):  # a mapping is from devices that are not here
         check_device(map_location)
     if hasattr(f, "read"):
         data, source = f.read(), str(getattr(f, "name", "the file"))

@@ -46,11 +46,16 @@ def holds_values(value: Any) -> bool:
         x = rest.pop()
         if isinstance(x, Tensor | Number):
             return True
-        if id(x) in seen or isinstance(x, _CLOSED):
+        if id(x) in seen or (isinstance(x, _CLOSED) and not _is_made_in_a_trace(x)):
             continue
         seen.add(id(x))
         rest.extend(_parts(x))
     return False
+
+
+def _is_made_in_a_trace(x: Any) -> bool:
+    """Whether an object is a tracked one that compiled code made, a distribution say."""
+    return isinstance(x, Tracked) and x._born is not None
 
 
 def _parts(x: Any) -> list[Any]:

@@ -129,7 +129,10 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 
 def expand(input: Tensor, *shape: Any) -> Tensor:
-    """A view in which axes of size 1 repeat; -1 keeps a size."""
+    """A view in which axes of size 1 repeat; -1 keeps a size.
+
+    One in which nothing repeats can be written to, as any other view.
+    """
     wanted = sizes_of(shape, "expand")
     lead = len(wanted) - input.ndim
     if lead < 0:
@@ -150,7 +153,9 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
         0 if i < lead or (old[i - lead] == 1 and s != 1) else input._strides[i - lead]
         for i, s in enumerate(full)
     )
-    return input.view_as_op(ops.broadcast_to, {"shape": full}, strides)
+    repeats = full[lead:] != old or any(size != 1 for size in full[:lead])
+    op = ops.broadcast_to if repeats else ops.reshape
+    return input.view_as_op(op, {"shape": full}, strides)
 
 
 def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:

@@ -24,6 +24,7 @@ from tinytorch.tracer.device import check_device
 from tinytorch.tracer.generator import Generator, default_generator
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number, plain
+from tinytorch.tracer.refusals import allocating
 from tinytorch.tracer.shapes import sizes_of
 from tinytorch.tracer.tensor import Tensor
 
@@ -179,7 +180,8 @@ def full(size: Any, fill_value: Any, *, dtype: DType | None = None, requires_gra
         dtype = from_numpy_dtype(np.asarray(fill_value).dtype)
     if mode.trace is not None:
         return _finish(mode.trace.constant(fill_value, shape, dtype), requires_grad)
-    return _finish(Tensor.wrap(stored(np.full(shape, fill_value), dtype)), requires_grad)
+    with allocating(shape, dtype):
+        return _finish(Tensor.wrap(stored(np.full(shape, fill_value), dtype)), requires_grad)
 
 
 def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None, requires_grad: bool = False,
@@ -224,24 +226,43 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None,
                 requires_grad=requires_grad, device=device)  # fmt: skip
 
 
+def _check_range(start: Any, end: Any, step: Any) -> None:
+    if not all(math.isfinite(x) for x in (start, end) if isinstance(x, float)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    if step == 0 or step != step:  # noqa: PLR0124 - NaN
+        raise RuntimeError("step must be nonzero")
+
+
 def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None,
            requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Return numbers from start (inclusive) to end (exclusive)."""
     check_device(device)
     if end is None:
         start, end = 0, start
-    start, end, step = (plain(x) for x in (start, end, step))
+    start, end, step = (
+        x.item() if isinstance(x, Tensor) else plain(x) for x in (start, end, step)
+    )
+    if dtype is not None and dtype.kind == "b":
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
+    _check_range(start, end, step)
     integral = all(isinstance(x, int | Extent) for x in (start, end, step))
     if integral and type(step) is int and step == 1:
         count = end - start
     else:
         start, end, step = (int(x) if isinstance(x, Extent) else x for x in (start, end, step))
-        count = math.ceil((end - start) / step) if step else -1
+        if dtype is int64:  # PyTorch counts in int64, but in float64 for narrower integers
+            start, end, step = int(start), int(end), int(step)
+            if not step:
+                raise ValueError("step must be nonzero")
+        count = math.ceil((end - start) / step)
+        if dtype is not None and dtype.kind == "i":
+            start, step = int(start), int(step)
     if count < 0:
         raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     dtype = dtype or (int64 if integral else mode.default_dtype)
     if mode.trace is None:
-        values = stored(start + step * np.arange(count), dtype)
+        with allocating((count,), dtype):
+            values = stored(start + step * np.arange(count), dtype)
         return _finish(Tensor.wrap(values), requires_grad)
     index = mode.trace.record(ops.iota, (), {"shape": (count,), "axis": 0})
     return _finish((index * step + start).to(dtype), requires_grad)

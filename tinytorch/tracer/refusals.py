@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from tinytorch.errors import TraceError
@@ -22,6 +25,29 @@ def foreign(tensor: Any) -> TraceError:
         f"{user_origin()}: this tensor of {tensor._type} belongs to another trace: it has no value "
         "outside the compiled function that made it; return it from that function instead"
     )
+
+
+_ADDRESSES = 1 << 47
+"""Bytes that a process can address."""
+
+
+def no_memory(shape: Sequence[Any], dtype: Any) -> RuntimeError:
+    """The error for a tensor that memory does not hold, of the class that PyTorch raises."""
+    size = math.prod(shape) * dtype.itemsize
+    return RuntimeError(
+        f"can't allocate memory: a tensor of {dtype.name}{list(shape)} takes {size} bytes"
+    )
+
+
+@contextmanager
+def allocating(shape: Sequence[Any], dtype: Any) -> Iterator[None]:
+    """Raise RuntimeError instead of numpy's own errors where memory does not hold a tensor."""
+    if math.prod(shape) * dtype.itemsize >= _ADDRESSES:
+        raise no_memory(shape, dtype)
+    try:
+        yield
+    except MemoryError:
+        raise no_memory(shape, dtype) from None
 
 
 def refuse_number(value: Any) -> NoReturn:

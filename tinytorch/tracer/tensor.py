@@ -20,7 +20,7 @@ from tinytorch.ir.types import DType, TensorType, TupleType, bfloat16, from_nump
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import plain, plain_attrs
 from tinytorch.tracer.reading import Readable
-from tinytorch.tracer.refusals import check_data, foreign, refuse_number
+from tinytorch.tracer.refusals import check_data, foreign, no_memory, refuse_number
 from tinytorch.tracer.storage import LentStorage, Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import RETAIN, Saved, TapeNode, pick, saves_nothing
 from tinytorch.tracer.tracked import lending, touch
@@ -377,11 +377,12 @@ def run_eager(
     inferred = op.infer(tuple(x._type for x in operands), attrs)
     if isinstance(inferred, TupleType):
         return _run_structure(op, operands, attrs, inferred, flows)
-    result: np.ndarray = run_rule(op, [x.array for x in operands], attrs, inferred)
-    if op.family == "movement" and op is not ops.broadcast_to:
-        result = np.array(result, order="C")  # numpy may hand out a view; this is a value
-    elif not result.flags.c_contiguous and op is not ops.broadcast_to:
-        result = np.ascontiguousarray(result)
+    try:
+        result = _run(op, operands, attrs, inferred)
+    except (MemoryError, ValueError) as error:  # numpy has a ValueError for sizes beyond all bounds
+        if isinstance(error, MemoryError) or "too big" in str(error):
+            raise no_memory(inferred.shape, inferred.dtype) from None
+        raise
     out = Tensor.make(inferred, result)
     if op is ops.broadcast_to:
         out._strides = tuple(s // result.itemsize for s in result.strides)
@@ -392,6 +393,16 @@ def run_eager(
         out._tape = _record(op, attrs, operands, result)
         out._tape.made = leaf_value(out)
     return out
+
+
+def _run(op: Op, operands: Sequence[Any], attrs: Any, type: TensorType) -> np.ndarray:
+    """The value of an op, in row-major order; of a broadcast, a view."""
+    result: np.ndarray = run_rule(op, [x.array for x in operands], attrs, type)
+    if op is ops.broadcast_to:
+        return result
+    if op.family == "movement":
+        return np.array(result, order="C")  # numpy may hand out a view; this is a value
+    return result if result.flags.c_contiguous else np.ascontiguousarray(result)
 
 
 def _run_structure(

@@ -28,7 +28,7 @@ _ANY = {
     "max_step": "def {name}(best, x):\n    return maximum(best, x)",
     "min_step": "def {name}(best, x):\n    return minimum(best, x)",
     "sum_step": "def {name}(total, x):\n    return total + x",
-    "relu": "def {name}(x):\n    return {T}(0) if x <= 0 else x",
+    "relu": "def {name}(x):\n    return {T}(0) if x < 0 else x",
     "sign": "def {name}(x):\n    return {T}(int(x > 0) - int(x < 0))",
     "isnan": "def {name}(x):\n    return x != x",
     "isinf": "def {name}(x):\n    return abs(x) == {T}(np.inf)",

@@ -61,7 +61,7 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
-    return np.where(x <= 0, np.zeros((), x.dtype), x)
+    return np.where(x < 0, np.zeros((), x.dtype), x)
 
 
 def _sign(x: np.ndarray) -> np.ndarray:
@@ -194,8 +194,8 @@ erf = elementwise(
     partials=(lambda y, x: _TWO_OVER_SQRT_PI * exp(-(x * x)),),
 )  # fmt: skip
 relu = elementwise(
-    "relu", "x where positive (or NaN), else 0.", expr="relu({0})", eager=_relu,
-    partials=(lambda y, x: Mask(y > 0),),
+    "relu", "0 where x is below 0, else x; NaN and -0 stay.", expr="relu({0})", eager=_relu,
+    version=2, partials=(lambda y, x: Mask(y > 0),),
 )  # fmt: skip
 floor = elementwise(
     "floor", "Largest integer not above x.", expr="floor({0})", eager=np.floor, partials=(None,)

@@ -16,6 +16,7 @@ from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
 from tinytorch.tracer.functions.elementwise import floor_divide, logical_not, logical_or, where
 from tinytorch.tracer.functions.windows import taken, windows
+from tinytorch.tracer.refusals import allocating
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -45,7 +46,8 @@ def _result_sizes(function: str, n: int, input: Tensor, output_size: Any) -> tup
             f"{function}: elements of output_size must be greater than or equal to 0 but received "
             f"{list(found)}"
         )
-    return found
+    with allocating((*input.shape[:-n], *found), input.dtype):
+        return found
 
 
 class _Windows:

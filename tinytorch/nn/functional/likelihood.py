@@ -97,6 +97,10 @@ def gaussian_nll_loss(
             var = var.unsqueeze(-1)
         elif tuple(input.shape[:-1]) != tuple(var.shape[:-1]) or var.shape[-1] != 1:
             raise ValueError("var is of incorrect size")
+    if not var.dtype.is_floating_point:
+        raise RuntimeError(
+            f"result type Float can't be cast to the desired output type {var.dtype.name}"
+        )
     in_range((var < 0).to(types.int64), 1, "ValueError", "var has negative entry/entries", False)
     limited = var + where(var < eps, eps - var, 0.0).detach()
     difference = input - target

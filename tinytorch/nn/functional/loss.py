@@ -133,6 +133,8 @@ def binary_cross_entropy(
     """
     reduction = reduction_of(size_average, reduce, reduction)
     _check_equal_shapes(input, target, "binary_cross_entropy")
+    if target.dtype is not input.dtype:
+        raise RuntimeError(f"Found dtype {target.dtype.name} but expected {input.dtype.name}")
     outside = logical_not((input >= 0) & (input <= 1))  # so that NaN is outside
     message = "all elements of input should be between 0 and 1"
     in_range(outside.to(types.int64), 1, "RuntimeError", message, False)
@@ -140,7 +142,9 @@ def binary_cross_entropy(
     message = "all elements of target should be between 0 and 1"
     in_range(outside.to(types.int64), 1, "RuntimeError", message, False)
     losses = -(target * _floored_log(input) + (1.0 - target) * _floored_log(1.0 - input))
-    return reduced(losses if weight is None else losses * weight, reduction)
+    if weight is not None:
+        losses = (losses * weight).to(input.dtype)
+    return reduced(losses, reduction)
 
 
 def binary_cross_entropy_with_logits(
@@ -156,6 +160,15 @@ def binary_cross_entropy_with_logits(
     if input.shape != target.shape:
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
+        )
+    if not input.dtype.is_floating_point:
+        raise NotImplementedError(
+            f"\"binary_cross_entropy_with_logits\" not implemented for '{input.dtype.name}'"
+        )
+    if not target.dtype.is_floating_point:
+        raise RuntimeError(
+            f"result type {input.dtype.name} can't be cast to the desired output type "
+            f"{target.dtype.name}"
         )
     if pos_weight is None:
         losses = input * (1.0 - target) + stable_softplus(-input)

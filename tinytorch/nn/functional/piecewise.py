@@ -37,8 +37,14 @@ def hardtanh(
         raise RuntimeError("Bool inputs not supported for hardtanh")
     if min_val > max_val:
         raise ValueError("min_val cannot be greater than max_val")
-    below = where(input <= min_val, min_val, input)
-    return stored(input, where(input >= max_val, max_val, below).to(input.dtype), inplace)
+    below = where(input < min_val, min_val, input)
+    beyond = (input <= min_val) | (input >= max_val)
+    out = where(input > max_val, max_val, below).to(input.dtype)
+    if input.dtype.is_floating_point:
+        out = where(beyond, out.detach(), input)  # a limit that is met passes no gradient on
+        if min_val != min_val or max_val != max_val:
+            out = input * float("nan")
+    return stored(input, out, inplace)
 
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:

@@ -220,7 +220,7 @@ def _avg_pool(
 ) -> Tensor:  # fmt: skip
     function = f"avg_pool{n}d"
     pool = _pool(function, n, input, kernel_size, stride, padding, 1, ceil_mode)
-    if not input.dtype.is_floating_point:
+    if not input.dtype.is_floating_point and input.dtype is not types.int64:
         raise NotImplementedError(f'"{function}" not implemented for {input.dtype.name}')
     if divisor is not None and divisor == 0:
         raise RuntimeError("divisor must be not zero")
@@ -228,8 +228,11 @@ def _avg_pool(
     total = pool.windows_of(wide, 0).sum(-1)
     if divisor is None:
         divisor = pool.divisor(count_include_pad)
-    out = total / (divisor.to(total.dtype) if isinstance(divisor, Tensor) else divisor)
-    return out.to(input.dtype)
+    if isinstance(divisor, Tensor):
+        divisor = divisor.to(total.dtype)
+    if input.dtype is types.int64:
+        return elementwise.div(total, divisor, rounding_mode="trunc")
+    return (total / divisor).to(input.dtype)
 
 
 def avg_pool1d(

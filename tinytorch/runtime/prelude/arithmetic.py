@@ -37,8 +37,8 @@ def minimum(a: Any, b: Any) -> Any:
 
 @intrinsic("biuf")
 def relu(x: Any) -> Any:
-    """Zero for x <= 0, else x; NaN stays."""
-    return x if x.dtype.kind in "bu" else _select(x <= 0, x.dtype.type(0), x)
+    """Zero for x < 0, else x; NaN and -0 stay, as in PyTorch."""
+    return x if x.dtype.kind in "bu" else _select(x < 0, x.dtype.type(0), x)
 
 
 @intrinsic("iuf")

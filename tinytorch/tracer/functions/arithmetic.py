@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from tinytorch.ir import ops
 from tinytorch.ir.types import bool_, float64, int64
+from tinytorch.tracer.factories import tensor
 from tinytorch.tracer.functions.choice import where
 from tinytorch.tracer.functions.covers import (
     binary,
@@ -21,8 +23,6 @@ from tinytorch.tracer.functions.rounding import trunc
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
-mul = binary(ops.mul)
-multiply = mul
 copysign = binary(ops.copysign)
 rsqrt = unary(ops.rsqrt)
 
@@ -42,8 +42,29 @@ def _scaled(name: str, input: Any, other: Any, alpha: Any) -> Any:
     return other * alpha
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+def _as_tensors(input: Any, other: Any) -> tuple[Any, Any]:
+    """Operands of which one is a tensor: of two numbers the first becomes one."""
+    if isinstance(input, bool | int | float) and not hasattr(other, "apply_op"):
+        return tensor(input), other
+    return input, other
+
+
+def _old_form(last: tuple[Any, ...], written: str) -> Any:
+    """The last operand of PyTorch's old form, with a number before its last operands."""
+    if len(last) != 1:
+        raise TypeError(f"too many positional arguments, expected {written}")
+    warnings.warn(
+        f"a number before the last operands is PyTorch's deprecated form: write {written}",
+        stacklevel=3,
+    )
+    return last[0]
+
+
+def add(input: Any, other: Any, *last: Any, alpha: Any = 1) -> Tensor:
     """``input + alpha * other``; of two bools, whether either is true."""
+    if last:
+        alpha, other = other, _old_form(last, "add(input, other, alpha=alpha)")
+    input, other = _as_tensors(input, other)
     return ops.add(input, _scaled("add", input, other, alpha))
 
 
@@ -60,8 +81,11 @@ def _refuse_bools(a: Any, b: Any) -> None:
         )
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+def sub(input: Any, other: Any, *last: Any, alpha: Any = 1) -> Tensor:
     """``input - alpha * other``; raises RuntimeError for bools."""
+    if last:
+        alpha, other = other, _old_form(last, "sub(input, other, alpha=alpha)")
+    input, other = _as_tensors(input, other)
     _refuse_bools(input, other)
     return ops.sub(input, _scaled("sub", input, other, alpha))
 
@@ -72,6 +96,14 @@ subtract = sub
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """``other - alpha * input``."""
     return sub(other, input, alpha=alpha)
+
+
+def mul(input: Any, other: Any) -> Tensor:
+    """``input * other``."""
+    return ops.mul(*_as_tensors(input, other))
+
+
+multiply = mul
 
 
 def neg(input: Tensor) -> Tensor:
@@ -131,6 +163,7 @@ def _divisor(input: Any, other: Any) -> Any:
 def floor_divide(input: Any, other: Any) -> Tensor:
     """Quotient rounded down; raises RuntimeError on integer division by zero."""
     _refuse_bool_pair("floor_divide", input, other)
+    input, other = _as_tensors(input, other)
     return ops.floor_divide(input, _divisor(input, other))
 
 
@@ -162,6 +195,7 @@ def _truncated(input: Any, other: Any) -> Tensor:
 
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Quotient; ``rounding_mode`` None (a float), ``"floor"`` or ``"trunc"``."""
+    input, other = _as_tensors(input, other)
     if rounding_mode is None:
         return ops.div(input, other)
     if rounding_mode == "floor":
@@ -215,8 +249,13 @@ def _refuse_integers(name: str, tensors: tuple[Tensor, ...], value: Any) -> None
                            f"number, got {value}")  # fmt: skip
 
 
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+def addcmul(
+    input: Tensor, tensor1: Tensor, tensor2: Tensor, *last: Any, value: Any = 1
+) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
+    if last:
+        value, tensor1 = tensor1, tensor2
+        tensor2 = _old_form(last, "addcmul(input, tensor1, tensor2, value=value)")
     _refuse_integers("addcmul", (input, tensor1, tensor2), value)
     return _plus_product(input, tensor1, tensor2, value)
 
@@ -226,8 +265,13 @@ def _plus_product(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -
     return input + tensor1 * tensor2 * value
 
 
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+def addcdiv(
+    input: Tensor, tensor1: Tensor, tensor2: Tensor, *last: Any, value: Any = 1
+) -> Tensor:
     """``input + value * tensor1 / tensor2``; raises RuntimeError for integers alone."""
+    if last:
+        value, tensor1 = tensor1, tensor2
+        tensor2 = _old_form(last, "addcdiv(input, tensor1, tensor2, value=value)")
     if not (is_float(tensor1) or is_float(tensor2)):
         raise RuntimeError(
             "Integer division with addcdiv is no longer supported, and in a future release addcdiv "

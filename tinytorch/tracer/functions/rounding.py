@@ -45,7 +45,7 @@ absolute = abs
 
 
 def relu(input: Tensor) -> Tensor:
-    """x where positive (or NaN), else 0."""
+    """0 where x is below 0, else x; NaN and -0 stay."""
     if check_tensor(input, "relu").dtype is bool_:
         raise RuntimeError("Boolean inputs not supported for relu")
     return ops.relu(input)

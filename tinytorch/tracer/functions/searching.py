@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir import ops
-from tinytorch.ir.types import bool_, int32, int64, promote
+from tinytorch.ir.types import bool_, float64, int32, int64, promote
+from tinytorch.tracer.functions.covers import is_float
 from tinytorch.tracer.functions.masking import known
+from tinytorch.tracer.refusals import allocating
 from tinytorch.tracer.shapes import axis_of, check_tensor, reshape
 from tinytorch.tracer.tensor import Tensor
 
@@ -40,7 +42,10 @@ def searchsorted(
     if sorter is not None:
         rows = ops.gather(rows, sorter, axis=rows.ndim - 1)
     scalar = not isinstance(input, Tensor)
-    values = rows.constant(input, shape=()) if scalar else input
+    values = input
+    if scalar:  # a number that the dtype of the sequence may not hold
+        kind = rows.dtype if is_float(rows) or not is_float(input) else float64
+        values = rows.constant(input, shape=(), dtype=kind)
     flat = rows.ndim == 1
     if not flat and tuple(rows._type.shape[:-1]) != tuple(values._type.shape[:-1]):
         raise RuntimeError(
@@ -48,7 +53,7 @@ def searchsorted(
             "dimensions of boundaries tensor and input value tensor must match, but we got "
             f"boundaries tensor {list(rows.shape)} and input value tensor {list(values.shape)}"
         )
-    if not scalar and values.dtype is not rows.dtype:
+    if values.dtype is not rows.dtype:
         common = promote(values.dtype, rows.dtype)
         values, rows = values.to(common), rows.to(common)
     size = int(rows._type.shape[-1])
@@ -58,11 +63,8 @@ def searchsorted(
         middle = ops.floor_divide(low + high, 2)
         at = ops.where(middle < size, middle, size - 1)
         found = ops.take(rows, at, axis=0) if flat else ops.gather(rows, at, axis=rows.ndim - 1)
-        before = found <= values if upper else found < values
-        if values.dtype.is_floating_point:  # NaN is above everything
-            missing = ops.isnan(values)
-            above = missing if upper else missing.logical_and(ops.isnan(found).logical_not())
-            before = before.logical_or(above)
+        beyond = found > values if upper else found >= values
+        before = beyond.logical_not()  # a NaN on either side is not beyond: NaN is above all
         ahead = before.logical_and(low < high)
         high = ops.where(ahead, high, middle)
         low = ops.where(ahead, middle + 1, low)
@@ -76,8 +78,6 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False,
         raise RuntimeError(
             f"boundaries tensor must be 1 dimension, but got dim({boundaries.ndim})"
         )
-    if isinstance(input, Tensor) and input.dtype is not boundaries.dtype:
-        input = input.to(boundaries.dtype)
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
@@ -162,7 +162,9 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
     if weights is None:
-        return _wrapped(np.bincount(values, minlength=minlength).astype(np.int64))
+        most = max(minlength, int(values.max(initial=-1)) + 1)
+        with allocating((most,), int64):
+            return _wrapped(np.bincount(values, minlength=minlength).astype(np.int64))
     if weights.shape != input.shape:
         raise RuntimeError("weights should be 1-d and have the same length as input")
     out = np.bincount(values, weights.detach().array, minlength)

@@ -162,7 +162,12 @@ def _quantile(name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool,
     if not scalar and (q.ndim > 1 or q.dtype is not input.dtype):
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor of the input's dtype")
     if not scalar:
-        points = ops.where((points >= 0).logical_and(points <= 1), points, float("nan"))
+        outside = (points >= 0).logical_and(points <= 1).logical_not().to(int64)
+        checked = ops.require_range(
+            outside, low=0, high=1, error="RuntimeError",
+            message=f"{name}() q values must be in the range [0, 1]",
+        )  # fmt: skip
+        points = points + checked.to(points.dtype)
     ranks = reshape(points, -1)
     axis = 0 if dim is None else axis_of(dim, input.ndim)
     x = reshape(input, -1) if dim is None or not input.ndim else input

@@ -17,10 +17,12 @@ from tinytorch.tracer.tensor import Tensor
 # ------------------------------------------------------------------- arguments
 
 
-def check_tensor(x: Any, function: str) -> Tensor:
+def check_tensor(x: Any, function: str, argument: str = "input") -> Tensor:
     """Return x, or raise TypeError as PyTorch does."""
     if not isinstance(x, Tensor):
-        raise TypeError(f"{function}(): argument 'input' must be Tensor, not {type(x).__name__}")
+        raise TypeError(
+            f"{function}(): argument '{argument}' must be Tensor, not {type(x).__name__}"
+        )
     return x
 
 

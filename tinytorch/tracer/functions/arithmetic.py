@@ -250,12 +250,13 @@ def _refuse_integers(name: str, tensors: tuple[Tensor, ...], value: Any) -> None
 
 
 def addcmul(
-    input: Tensor, tensor1: Tensor, tensor2: Tensor, *last: Any, value: Any = 1
+    input: Tensor, tensor1: Any, tensor2: Tensor, *last: Any, value: Any = 1
 ) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
     if last:
         value, tensor1 = tensor1, tensor2
         tensor2 = _old_form(last, "addcmul(input, tensor1, tensor2, value=value)")
+    check_tensor(tensor1, "addcmul", "tensor1")
     _refuse_integers("addcmul", (input, tensor1, tensor2), value)
     return _plus_product(input, tensor1, tensor2, value)
 
@@ -266,12 +267,13 @@ def _plus_product(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -
 
 
 def addcdiv(
-    input: Tensor, tensor1: Tensor, tensor2: Tensor, *last: Any, value: Any = 1
+    input: Tensor, tensor1: Any, tensor2: Tensor, *last: Any, value: Any = 1
 ) -> Tensor:
     """``input + value * tensor1 / tensor2``; raises RuntimeError for integers alone."""
     if last:
         value, tensor1 = tensor1, tensor2
         tensor2 = _old_form(last, "addcdiv(input, tensor1, tensor2, value=value)")
+    check_tensor(tensor1, "addcdiv", "tensor1")
     if not (is_float(tensor1) or is_float(tensor2)):
         raise RuntimeError(
             "Integer division with addcdiv is no longer supported, and in a future release addcdiv "

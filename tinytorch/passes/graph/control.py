@@ -2,7 +2,7 @@
 
 A derivative of a scan brings a scan of its own that computes the same carry and keeps more, or
 computes tangents beside it; both become one. What is decided beforehand (a constant predicate, no
-steps) is expanded.
+steps) is expanded, and what a loop need not do step by step is moved out of it (``motion``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, dependents, needed
+from tinytorch.passes.graph.motion import move_out_of_loops
 from tinytorch.passes.graph.rebuild import CONTROL, copy_nodes, inline, rebuild
 
 
@@ -23,6 +24,10 @@ def simplify_control(graph: Graph) -> Graph:
     while pair is not None:
         graph = _merged(graph, pair)
         pair = _mergeable(graph)
+    return _pruned(move_out_of_loops(_pruned(graph)))
+
+
+def _pruned(graph: Graph) -> Graph:
     while True:  # what one loop no longer needs, another no longer computes
         smaller = _Pruning(graph).run()
         if smaller is graph:

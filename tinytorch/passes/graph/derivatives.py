@@ -15,6 +15,7 @@ from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, Proxy, needed
 from tinytorch.ir.types import TensorType
+from tinytorch.passes.graph.motion.loop import PLAIN
 from tinytorch.passes.graph.rebuild import copy_nodes, inline
 from tinytorch.passes.graph.residuals import Residuals
 
@@ -146,7 +147,9 @@ class _BackwardScan:
         self.to_xs = [i for i in self.found if i in xs]
         self.to_constants = [i for i in self.found if i in constants]
         carry = self.inputs[: self.carries]
-        residuals = Residuals(self.joint, self.forward, self.seeds, carry, self.found.values())
+        residuals = Residuals(
+            self.joint, self.forward, self.seeds, carry, self.found.values(), self._steady()
+        )
         stacks = self._stacks(residuals.saved)
         body, starts, rest = self._body(residuals.saved)
         stacked = [self.g[i] for i in self.stacked]
@@ -160,6 +163,16 @@ class _BackwardScan:
                 strict=True)
         )  # fmt: skip
         return {i: n for i, n in results.items() if i in self.wanted}
+
+    def _steady(self) -> set[Node]:
+        """Values that depend on constants alone: what ``motion`` computes ahead of a loop."""
+        _, _, constants = ops.scan_parts(self.inputs, self.attrs)
+        found = set(constants)
+        for n in self.joint:
+            plain = n.op.family in PLAIN and not n.op.effect and n.op is not ops.input_
+            if plain and found.issuperset(n.inputs):
+                found.add(n)
+        return found
 
     def _stacks(self, saved: list[Node]) -> list[Node]:
         """Stacked values of the forward pass: results that are there, or of a scan that has more.

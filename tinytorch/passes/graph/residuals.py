@@ -24,14 +24,16 @@ class Residuals:
 
     ``original`` are the nodes of the forward pass; further nodes that do not depend on
     ``seeds`` (cotangents) were added by derivative rules and cost the same in either pass.
+    ``steady`` ones are the same at each step of a loop, and computed once, ahead of it.
     """
 
     def __init__(
         self, joint: Graph, original: Collection[Node], seeds: Iterable[Node],
-        carry: Sequence[Node], found: Iterable[Node],
+        carry: Sequence[Node], found: Iterable[Node], steady: Collection[Node] = (),
     ) -> None:  # fmt: skip
         self.original = original
         self.carry = frozenset(carry)
+        self.steady = steady
         self._backward = dependents(joint, seeds)
         barriers = [n for n in joint if n.op is ops.barrier and n not in original]
         self._again = dependents(joint, barriers) if barriers else set()
@@ -64,7 +66,9 @@ class Residuals:
             node, ready = stack.pop()
             if node in self._plans:
                 continue
-            if self._is_kept(node) or not node.inputs:
+            if node in self.steady:
+                self._plans[node] = frozenset()
+            elif self._is_kept(node) or not node.inputs:
                 held = node in self.carry or self._is_kept(node)
                 self._plans[node] = frozenset((node,) if held else ())
             elif ready:

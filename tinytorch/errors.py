@@ -23,6 +23,10 @@ class TraceError(TinyTorchError, RuntimeError):
     """The traced Python function does something that cannot be compiled soundly."""
 
 
+class LinAlgError(TinyTorchError, RuntimeError):
+    """A matrix has no inverse or factorization of the kind that was asked for."""
+
+
 class VerifyError(TinyTorchError, AssertionError):
     """A representation breaks its own rules: a fault in a pass, never in user code."""
 

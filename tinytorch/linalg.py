@@ -1,13 +1,26 @@
-"""``tinytorch.linalg``: what of linear algebra is made of sums, products and choices."""
+"""``tinytorch.linalg``: norms and products, which compile; factorizations, which run eagerly."""
 
 from typing import Any
 
+from tinytorch.errors import LinAlgError
 from tinytorch.tracer.arguments import cover as _cover
 from tinytorch.tracer.functions.norms import linalg_norm as norm
 from tinytorch.tracer.functions.norms import matrix_norm, vector_norm
 from tinytorch.tracer.functions.product import cross as _cross
-from tinytorch.tracer.functions.product import matmul, matrix_power, multi_dot, vecdot
+from tinytorch.tracer.functions.product import matmul, multi_dot, vecdot
 from tinytorch.tracer.functions.viewing import diagonal as _diagonal
+from tinytorch.tracer.linalg.derived import (
+    cond,
+    lstsq,
+    matrix_exp,
+    matrix_power,
+    matrix_rank,
+    pinv,
+    tensorinv,
+    tensorsolve,
+)
+from tinytorch.tracer.linalg.factorizing import cholesky, eigh, eigvalsh, qr, svd, svdvals
+from tinytorch.tracer.linalg.solving import det, inv, slogdet, solve, solve_triangular
 from tinytorch.tracer.shapes import cat
 from tinytorch.tracer.tensor import Tensor
 
@@ -32,8 +45,10 @@ def vander(x: Tensor, N: Any = None) -> Tensor:  # noqa: N803
 
 
 __all__ = [
-    "cross", "diagonal", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vander",
-    "vecdot", "vector_norm",
+    "LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv",
+    "lstsq", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot",
+    "norm", "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensorinv",
+    "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
 
-_cover(globals(), __all__)
+_cover(globals(), __all__[1:])

@@ -60,12 +60,17 @@ from tinytorch.tracer.functions.softmaxes import *
 from tinytorch.tracer.functions.sorting import *
 from tinytorch.tracer.functions.splitting import *
 from tinytorch.tracer.functions.viewing import *
+from tinytorch.tracer.linalg import derived, older, solving
+from tinytorch.tracer.linalg.derived import *
+from tinytorch.tracer.linalg.older import *
+from tinytorch.tracer.linalg.solving import *
 from tinytorch.tracer.shapes import *
 
 MODULES = (
-    arithmetic, arranging, bits, choice, comparison, contracting, creating, cumulative, drawing,
-    extremes, gathering, joining, masking, maths, norms, padding, product, querying, reduction,
-    rounding, scattering, searching, softmaxes, sorting, splitting, viewing,
+    arithmetic, arranging, bits, choice, comparison, contracting, creating, cumulative, derived,
+    drawing, extremes, gathering, joining, masking, maths, norms, older, padding, product,
+    querying, reduction, rounding, scattering, searching, softmaxes, solving, sorting,
+    splitting, viewing,
 )  # fmt: skip
 
 for _module in (*MODULES, control, factories, shapes):

@@ -9,6 +9,8 @@ from tinytorch.ir import ops
 from tinytorch.ir.types import DType
 from tinytorch.tracer.functions.extremes import check_filled
 from tinytorch.tracer.functions.reduction import root, without_axes
+from tinytorch.tracer.functions.viewing import movedim
+from tinytorch.tracer.linalg.factorizing import svdvals
 from tinytorch.tracer.shapes import axes_of, axis_of, check_tensor, reshape
 from tinytorch.tracer.tensor import Tensor
 
@@ -67,7 +69,7 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
                 dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Norm of matrices: ``"fro"``, or 1, -1, inf, -inf (sums of columns or rows).
 
-    Raises NotImplementedError for the norms of singular values (``"nuc"``, 2, -2).
+    Those of singular values, ``"nuc"`` (their sum), 2 (the largest) and -2, run eagerly alone.
     """
     A = check_tensor(A, "linalg.matrix_norm") if dtype is None else A.to(dtype)  # noqa: N806
     if A.ndim < 2:
@@ -78,15 +80,25 @@ def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool 
     if ord == "fro":
         return vector_norm(A, 2, (row, col), keepdim)
     if ord in ("nuc", 2, -2):
-        raise NotImplementedError(
-            f"linalg.matrix_norm with ord={ord!r} needs singular values, which are not here yet"
-        )
+        return _of_singular_values(A, ord, row, col, keepdim)
     if not isinstance(ord, int | float) or abs(ord) not in (1, math.inf):
         raise RuntimeError(f"linalg.matrix_norm: Order {ord} not supported.")
     summed, compared = (row, col) if abs(ord) == 1 else (col, row)
     sums = ops.sum_(ops.abs_(A), axes=(summed,))
     out = (ops.max_ if ord > 0 else ops.min_)(sums, axes=(compared,))
     return without_axes(out, A, tuple(sorted((row, col))), keepdim)
+
+
+def _of_singular_values(A: Tensor, ord: Any, row: int, col: int, keepdim: bool) -> Tensor:  # noqa: N803
+    values = svdvals(movedim(A, (row, col), (-2, -1)))
+    last = (values.ndim - 1,)
+    if ord == "nuc":
+        out = ops.sum_(values, axes=last)
+    else:
+        out = (ops.max_ if ord > 0 else ops.min_)(values, axes=last)
+    shape = [1 if i in (row, col) else n for i, n in enumerate(A.shape)]
+    rest = [n for i, n in enumerate(A.shape) if i not in (row, col)]
+    return reshape(out, tuple(shape if keepdim else rest))
 
 
 def linalg_norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,  # noqa: N803

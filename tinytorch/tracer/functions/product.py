@@ -352,36 +352,13 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     return matrices[0] if len(matrices) == 1 else multi_dot(matrices)
 
 
-def matrix_power(input: Tensor, n: int) -> Tensor:
-    """Matrices multiplied by themselves, by repeated squaring; ``n`` must not be negative."""
-    if input.ndim < 2 or input.shape[-1] != input.shape[-2]:
-        raise RuntimeError(
-            "linalg.matrix_power: A must be batches of square matrices, but they are "
-            f"{input.shape[-2] if input.ndim > 1 else 1} by {input.shape[-1]} matrices"
-        )
-    if n < 0:
-        raise NotImplementedError("matrix_power with a negative power needs an inverse")
-    row = input.apply_op(ops.iota, (), {"shape": input._type.shape, "axis": input.ndim - 2})
-    col = input.apply_op(ops.iota, (), {"shape": input._type.shape, "axis": input.ndim - 1})
-    out: Tensor | None = None
-    square = input
-    while n:
-        if n & 1:
-            out = square if out is None else matmul(out, square)
-        n >>= 1
-        square = matmul(square, square) if n else square
-    if out is None:
-        return (row == col).to(input.dtype)
-    return out.clone() if out is input else out
-
-
 __all__ = [
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "chain_matmul", "cross", "dot", "ger",
-    "inner", "kron", "linear", "matmul", "matrix_power", "mm", "mv", "outer", "tensordot", "vdot",
+    "inner", "kron", "linear", "matmul", "mm", "mv", "outer", "tensordot", "vdot",
     "vecdot",
 ]  # fmt: skip
 METHODS = [
     "addbmm", "addmm", "addmv", "addr", "baddbmm", "bmm", "cross", "dot", "ger", "inner", "kron",
-    "matmul", "matrix_power", "mm", "mv", "outer", "vdot",
+    "matmul", "mm", "mv", "outer", "vdot",
 ]  # fmt: skip
 IN_PLACE = ["addbmm", "addmm", "addmv", "addr", "baddbmm"]

@@ -34,5 +34,7 @@ from tinytorch import linalg as linalg
 from tinytorch import nn as nn
 from tinytorch import optim as optim
 from tinytorch import utils as utils
+from tinytorch.tracer.tracked import watch_modules as _watch_modules
 
 __version__ = "0.1.0"
+_watch_modules(__name__)

@@ -6,6 +6,8 @@ Each class derives from the builtin that PyTorch raises in the same place, so th
 
 from __future__ import annotations
 
+import threading
+
 
 class TinyTorchError(Exception):
     """Base of all errors raised by tinytorch on purpose."""
@@ -19,8 +21,20 @@ class SizeError(TinyTorchError, RuntimeError):
     """Something depends on a size that is known only at run time: the size must be specialised."""
 
 
+class _Latest(threading.local):
+    error: TraceError | None = None
+
+
+latest = _Latest()
+"""The last TraceError made in this thread: a trace fails even if user code caught it."""
+
+
 class TraceError(TinyTorchError, RuntimeError):
     """The traced Python function does something that cannot be compiled soundly."""
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        latest.error = self
 
 
 class LinAlgError(TinyTorchError, RuntimeError):

@@ -115,6 +115,7 @@ class Binding(Handback):
         for position, leaf in enumerate(self.traced.leaves):
             self._leaf_guard(position, leaf, storages)
         self._state_guards()
+        self._definitions()
         for number, check in enumerate(self.traced.checks):
             read = self.bind(f"read{number}", check.read)
             value = self.bind(f"was{number}", check.expected)
@@ -132,6 +133,19 @@ class Binding(Handback):
             elif id(tensor) not in incoming:  # only whether there was one can have mattered
                 self._miss(f"{owner}._grad is None")
         self._numbers()
+
+    def _definitions(self) -> None:
+        """Functions and methods that ran, all in one condition."""
+        tests = [
+            f"{self.bind(f'definer{n}', owner)}.{name} is not {self.bind(f'defined{n}', expected)}"
+            for n, (owner, name, expected) in enumerate(self.traced.definitions)
+        ]
+        if tests:
+            self.emit(1, "try:")
+            self.emit(2, f"if {' or '.join(tests)}:")
+            self.emit(3, "return MISS")
+            self.emit(1, "except AttributeError:")
+            self.emit(2, "return MISS")
 
     def _state_guards(self) -> None:
         """Arguments that share memory with what the function sees by itself, and those that do not.

@@ -20,6 +20,7 @@ from tinytorch.config import config
 from tinytorch.ir.graph import Graph
 from tinytorch.tracer import pullback
 from tinytorch.tracer.binding import MISS, Binding
+from tinytorch.tracer.definitions import holds
 from tinytorch.tracer.dump import dump
 from tinytorch.tracer.dynamic import SizeHistory
 from tinytorch.tracer.fingerprint import Fingerprint
@@ -286,6 +287,9 @@ def difference(last: Replay, traced: Traced) -> str:
     for check in last.traced.checks:
         if not check.holds():
             return f"{check.text} changed"
+    for definition in last.traced.definitions:
+        if not holds(definition):
+            return f"{definition[0].__name__}.{definition[1]} was replaced"
     for text, outcome in last.traced.trace.predicates.items():
         now = traced.trace.predicates.get(text, outcome)
         if now != outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinytorch.tracer.tensor import Tensor
-from tinytorch.tracer.tracked import OWN_TABLES, Tracked, kinds_of_numbers
+from tinytorch.tracer.tracked import OWN_TABLES, Tracked, kinds_of_numbers, replacing
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
@@ -19,7 +19,7 @@ class Fingerprint:
     def __init__(self, roots: list[Tracked]) -> None:
         self.alive: list[Any] = []
         self._seen: set[int] = set()
-        self.key = tuple(self._token(r) for r in roots)
+        self.key = (replacing.value, *(self._token(r) for r in roots))
 
     def _attribute(self, name: str, item: Any) -> Any:
         """Attributes as such; what is inside a plain container, reach watches if it is read."""

@@ -33,6 +33,7 @@ from tinytorch.tracer.checks import (
     items_of,
     same_items,
 )
+from tinytorch.tracer.definitions import function_in
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import OWN_TABLES, Tracked, TrackedDict, TrackedList
 from tinytorch.tracer.usercode import (
@@ -84,6 +85,11 @@ class Reach:
     _placed: set[tuple[int, str]] = field(default_factory=set)
 
     @property
+    def seen(self) -> list[Any]:
+        """Every value that was looked at."""
+        return list(self._seen.values())
+
+    @property
     def mutable_ids(self) -> set[int]:
         """Ids of the mutable objects that were there before the trace."""
         return {id(s.target) for s in self.snapshots}
@@ -118,8 +124,8 @@ class Reach:
             self._place(shown, _cell_reader(cell), seers, _cell_writer(cell), absent=True)
         for number, default in enumerate(f.__defaults__ or ()):
             self.value(default, f"default {number} of {f.__name__}", seers)
-        for name, default in (f.__kwdefaults__ or {}).items():
-            self.value(default, f"default {name} of {f.__name__}", seers)
+        if f.__kwdefaults__:
+            self._container(f.__kwdefaults__, f"keyword defaults of {f.__name__}", seers)
         for name in globals_in(code):
             read = functools.partial(f.__globals__.get, name, MISSING)
             write = functools.partial(_write_item, f.__globals__, name)
@@ -166,7 +172,8 @@ class Reach:
             if not isinstance(value.__self__, types.ModuleType | type):
                 self.value(value.__self__, text, codes)
         elif isinstance(value, functools.partial):
-            for part in (value.func, *value.args, *value.keywords.values()):
+            self._container(value.keywords, f"{text}.keywords", codes)
+            for part in (value.func, *value.args):
                 self.value(part, text, codes)
         elif isinstance(value, types.ModuleType):
             if is_user_module(value):
@@ -314,11 +321,6 @@ def _class_data(kind: type) -> dict[str, Any]:
                 if not callable(function_in(v)) and not hasattr(type(v), "__get__")
             )  # fmt: skip
     return found
-
-
-def function_in(item: Any) -> Any:
-    """The function behind a method, class method, static method or property."""
-    return getattr(item, "__func__", getattr(item, "fget", item))
 
 
 def _lacks(owner: Any, name: str) -> bool:

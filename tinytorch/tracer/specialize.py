@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
-from tinytorch.errors import TraceError
+from tinytorch.errors import TraceError, latest
 from tinytorch.ir import ops
 from tinytorch.ir.dim import deciding
 from tinytorch.ir.extent import Extent
@@ -20,6 +20,7 @@ from tinytorch.ir.types import DType, float32
 from tinytorch.passes.graph.partition import Partition
 from tinytorch.tracer.checks import Check
 from tinytorch.tracer.constants import check_constant
+from tinytorch.tracer.definitions import Definition, found_in
 from tinytorch.tracer.incoming import apart
 from tinytorch.tracer.messages import add_line
 from tinytorch.tracer.mode import mode
@@ -65,6 +66,7 @@ class Traced:
     result_structure: Any
     grads: list[tuple[Tensor, Result]]
     checks: list[Check]
+    definitions: list[Definition]
     reach: Reach
     partition: Partition
     """What outside gradients are computed by; of the graph with symbolic sizes, if it has any."""
@@ -128,6 +130,7 @@ def _trace_once(
         leaves = _stand_ins(sizes, leaves, reach)
     inside, argument_of, capture_of = _arguments(trace, leaves)
     watch = Watch(reach)
+    latest.error = None
     mode.trace = trace
     try:
         with watch:
@@ -144,6 +147,9 @@ def _trace_once(
         mode.trace = None
     watch.find_unlisted()
     watch.check_side_effects()
+    refused, latest.error = latest.error, None
+    if refused is not None:  # caught by user code, which would go another way than eagerly
+        raise refused
     return _Finish(trace, reach, watch, structure, leaves, argument_of, capture_of).run(result)
 
 
@@ -233,6 +239,7 @@ class _Finish:
         self._check_overlap()
         self.graph.freeze()
         checks = [c for c in self.reach.checks if c.concerns(self.watch.ran)]
+        definitions, further = found_in(self.reach.seen, self.watch.ran)
         gradient_of = {
             number: self.owners[id(tensor)]
             for number, (_, tensor) in enumerate(self.trace.captures) if id(tensor) in self.owners
@@ -241,8 +248,8 @@ class _Finish:
         self._track(gradient_of, [grad for _, grad in kept])
         return Traced(
             self.graph, self.trace, self.structure, self.leaves, results, result_structure, grads,
-            checks, self.reach, self._partition(), self.argument_of, self.capture_of, gradient_of,
-            kept, mode.sizes, mode.grad, mode.default_dtype,
+            checks + further, definitions, self.reach, self._partition(), self.argument_of,
+            self.capture_of, gradient_of, kept, mode.sizes, mode.grad, mode.default_dtype,
         )  # fmt: skip
 
     def _partition(self) -> Partition:

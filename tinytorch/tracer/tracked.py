@@ -8,6 +8,8 @@ one neither moves the epoch nor traces again.
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +34,28 @@ lending = _Counter()
 """Times that any tensor's ``.grad`` was read or set: somebody may now hold it."""
 hooking = _Counter()
 """Leaves that were ever given a hook: as long as there is none, no call looks for one."""
+
+
+replacing = _Counter()
+"""Times that a name of one of tinytorch's own modules was given another value."""
+
+
+class WatchedModule(types.ModuleType):
+    """A module of tinytorch's own, in which somebody may replace a function that a trace used."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        replaced = name in self.__dict__ and self.__dict__[name] is not value
+        super().__setattr__(name, value)
+        if replaced:
+            replacing.value += 1
+            touch()
+
+
+def watch_modules(package: str) -> None:
+    """Let the modules of a package say when a name in them is given another value."""
+    for name, module in list(sys.modules.items()):
+        if (name == package or name.startswith(package + ".")) and type(module) is types.ModuleType:
+            module.__class__ = WatchedModule
 
 
 def touch() -> None:

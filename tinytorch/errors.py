@@ -17,6 +17,18 @@ class TypeRuleError(TinyTorchError, RuntimeError):
     """Operands of an op have shapes or dtypes that the op cannot take."""
 
 
+class NotATensorError(TinyTorchError, TypeError, AttributeError):
+    """Something else stands where a tensor is wanted. PyTorch raises one of both, by function."""
+
+
+class IntegerRangeError(TinyTorchError, RuntimeError, ValueError, OverflowError):
+    """An int does not fit in 64 bits. PyTorch raises one of the three, by function."""
+
+
+class OutOfMemoryError(TinyTorchError, RuntimeError, MemoryError):
+    """There is not enough memory for a result; PyTorch raises RuntimeError."""
+
+
 class SizeError(TinyTorchError, RuntimeError):
     """Something depends on a size that is known only at run time: the size must be specialised."""
 

@@ -189,3 +189,15 @@ def test_arguments_are_parsed_as_strictly_as_in_pytorch(name: str) -> None:
 def test_an_int_may_be_a_tensor_of_one() -> None:
     assert A.topk(tt.tensor(2), dim=np.int64(1)).values.shape == (2, 2)
     assert tt.compile(lambda a, n: a.narrow(1, 0, n))(A, 2).shape == (2, 2)
+
+
+def test_classes_are_those_that_pytorch_raises_in_one_place_or_another() -> None:
+    with pytest.raises(AttributeError, match="must be Tensor, not list"):
+        F.relu([1.0])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="wants a Tensor, not int"):
+        tt.atleast_1d([A, 1])  # type: ignore[arg-type]
+    for kind in (ValueError, RuntimeError, OverflowError):
+        with pytest.raises(kind, match="int64"):
+            A.sum(2**70)
+    with pytest.raises(RuntimeError, match=r"not enough memory.*\[in ones\("):
+        tt.ones(10**7, 10**7)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.errors import TypeRuleError
+from tinytorch.errors import IntegerRangeError, TypeRuleError
 from tinytorch.ir import ops
 from tinytorch.ir.extent import Extent
 from tinytorch.ir.op import Op
@@ -34,7 +34,7 @@ _AS_IS = {"cast", "detach", "require_range", "require_nonzero"}
 def weak_type(value: Any) -> TensorType:
     """Type of a Python number (or a numpy scalar).
 
-    Raises TypeError for anything else, RuntimeError for an integer beyond int64.
+    Raises TypeError for anything else, IntegerRangeError for an integer beyond int64.
     """
     if isinstance(value, np.generic):
         value = value.item()
@@ -42,7 +42,7 @@ def weak_type(value: Any) -> TensorType:
         return TensorType(bool_, (), True)
     if isinstance(value, int | Extent):
         if type(value) is int and not -(1 << 63) <= value < 1 << 63:
-            raise RuntimeError(f"Overflow when unpacking long: {value} does not fit in int64")
+            raise IntegerRangeError(f"Overflow when unpacking long: {value} does not fit in int64")
         return TensorType(int64, (), True)
     if isinstance(value, float):
         return TensorType(float64, (), True)

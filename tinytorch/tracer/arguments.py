@@ -10,15 +10,16 @@ types alone.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from tinytorch.errors import IntegerRangeError, NotATensorError, OutOfMemoryError
 from tinytorch.ir.extent import Extent
 from tinytorch.ir.types import DType
-from tinytorch.tracer.messages import add_call
+from tinytorch.tracer.messages import add_call, is_own
 from tinytorch.tracer.tensor import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,14 +35,30 @@ def _is_int(x: Any) -> bool:
     return isinstance(x, int | np.integer | Extent) and not isinstance(x, bool)
 
 
-def _is_number(x: Any) -> bool:
+def _is_scalar(x: Any) -> bool:
     if isinstance(x, Tensor):
         return x.ndim == 0
-    return isinstance(x, int | float | np.number | np.bool_ | Extent)
+    return isinstance(x, int | float | np.integer | np.floating | np.bool_ | Extent)
+
+
+def _is_operand(x: Any) -> bool:
+    return isinstance(x, Tensor) or _is_scalar(x)
+
+
+def _are_ints(x: Any) -> bool:
+    return isinstance(x, list | tuple) and all(map(_is_int, x))
+
+
+def _are_axes(x: Any) -> bool:
+    return _is_int(x) or _are_ints(x)
+
+
+def _are_tensors(x: Any) -> bool:
+    return isinstance(x, list | tuple) and all(isinstance(t, Tensor) for t in x)
 
 
 def _is_bool(x: Any) -> bool:
-    return isinstance(x, bool | np.bool_)
+    return isinstance(x, bool)
 
 
 def _is_text(x: Any) -> bool:
@@ -54,20 +71,34 @@ def _is_dtype(x: Any) -> bool:
 
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "Tensor": (_is_tensor, "Tensor"),
+    "Sequence[Tensor]": (_are_tensors, "tuple of Tensors"),
+    "Operand": (_is_operand, "Number or Tensor"),
+    "Scalar": (_is_scalar, "Number"),
+    "float": (_is_scalar, "Number"),
     "int": (_is_int, "int"),
-    "float": (_is_number, "Number"),
+    "Whole": (_is_int, "int"),
+    "Wholes": (_are_ints, "tuple of ints"),
+    "Axes": (_are_axes, "int or tuple of ints"),
     "bool": (_is_bool, "bool"),
     "str": (_is_text, "str"),
     "DType": (_is_dtype, "tinytorch.dtype"),
 }
-_WITHOUT_MEMORY = (int, float, bool, str, type(None), DType)
-"""Types whose every value passes where one passes."""
+_OF_INTS = ("int", "Whole", "Wholes", "Axes")
+_BY_TYPE_ALONE = (int, float, bool, str, type(None), DType)
+"""Types of which every value passes where one passes (an int too large is refused elsewhere)."""
+
+
+def _kind(value: Any) -> str:
+    """What a refused argument is, as an error says it."""
+    if isinstance(value, list | tuple) and value:
+        return f"{type(value).__name__} of {type(value[0]).__name__}"
+    return type(value).__name__
 
 
 class _Rules:
     """What the plain arguments of a function may be, by its annotations."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], free: Collection[str]) -> None:
         self.name = shown_name(function)
         self.order: list[str] = []
         self.kinds: dict[str, tuple[str, bool]] = {}
@@ -78,6 +109,8 @@ class _Rules:
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
                 self.order.append(name)
             elif parameter.kind is parameter.VAR_POSITIONAL:
+                continue
+            if name in free:
                 continue
             kinds = [k.strip() for k in str(parameter.annotation).split("|")]
             plain = [k for k in kinds if k in _KINDS]
@@ -99,15 +132,17 @@ class _Rules:
             fits, wanted = _KINDS[kind]
             if not fits(value):
                 where = f" (position {position + 1})" if position < len(args) else ""
-                raise TypeError(
-                    f"{self.name}(): argument '{name}'{where} must be {wanted}, not "
-                    f"{type(value).__name__}"
+                refusal = NotATensorError if kind == "Tensor" else TypeError
+                raise refusal(
+                    f"{self.name}(): argument '{name}'{where} must be {wanted}, not {_kind(value)}"
                 )
-            if kind == "int" and isinstance(value, Tensor):
-                changed[name] = int(value)
+            if kind in _OF_INTS:
+                read = _read_ints(value)
+                if read is not value:
+                    changed[name] = read
         if changed:
-            read = tuple(changed.get(n, x) for n, x in zip(self.order, args))
-            args = (*read, *args[len(read) :])
+            positional = tuple(changed.get(n, x) for n, x in zip(self.order, args))
+            args = (*positional, *args[len(positional) :])
             kwargs = {n: changed.get(n, x) for n, x in kwargs.items()}
         return args, kwargs
 
@@ -115,11 +150,23 @@ class _Rules:
         """Whether the types of the arguments alone say that they pass."""
         for name, value in [*zip(self.order, args), *kwargs.items()]:
             kind = self.kinds.get(name)
-            if kind is None or (kind[0] == "Tensor" and isinstance(value, Tensor)):
+            if kind is None or (kind[0] in ("Tensor", "Operand") and isinstance(value, Tensor)):
                 continue
-            if type(value) not in _WITHOUT_MEMORY:
+            if type(value) not in _BY_TYPE_ALONE:
                 return False
         return True
+
+
+def _read_ints(value: Any) -> Any:
+    """Ints as Python's: those of numpy, and tensors of one; raises IntegerRangeError."""
+    if type(value) in (list, tuple):
+        found = [_read_ints(x) for x in value]
+        return value if all(x is y for x, y in zip(found, value, strict=True)) else tuple(found)
+    if isinstance(value, Tensor | np.integer):
+        return int(value)
+    if type(value) is int and not -(1 << 63) <= value < 1 << 63:
+        raise IntegerRangeError(f"Overflow when unpacking long: {value} does not fit in int64")
+    return value
 
 
 _covered: dict[Any, Any] = {}
@@ -127,17 +174,19 @@ _covering: set[Any] = set()
 _MOST_REMEMBERED = 64
 
 
-def refusing(function: F, like: Callable[..., Any] | None = None) -> F:
+def refusing(
+    function: F, like: Callable[..., Any] | None = None, free: Collection[str] = ()
+) -> F:
     """A public function that refuses arguments as PyTorch does, and says in errors what it was.
 
     Raises TypeError for an argument whose annotation (or that of the function that it is ``like``)
-    is a plain kind that it is not.
+    is a plain kind that it is not; those named ``free`` may be anything.
     """
     if not inspect.isfunction(function) or function in _covering:
         return function
     if function in _covered:
         return cast(F, _covered[function])
-    rules = _Rules(like or function)
+    rules = _Rules(like or function, free)
     run = (_checked if rules.kinds else _described)(function, rules)
     _covered[function] = run
     _covering.add(run)
@@ -162,8 +211,10 @@ def _checked(function: Callable[..., Any], rules: _Rules) -> Callable[..., Any]:
                     args, kwargs = rules.check(args, kwargs)
             return function(*args, **kwargs)
         except Exception as error:
-            add_call(error, name, args, kwargs)
-            raise
+            found = translated(error, name, args, kwargs)
+            if found is error:
+                raise
+            raise found from error
 
     return run
 
@@ -176,10 +227,33 @@ def _described(function: Callable[..., Any], rules: _Rules) -> Callable[..., Any
         try:
             return function(*args, **kwargs)
         except Exception as error:
-            add_call(error, name, args, kwargs)
-            raise
+            found = translated(error, name, args, kwargs)
+            if found is error:
+                raise
+            raise found from error
 
     return run
+
+
+def translated(
+    error: Exception, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Exception:
+    """The error to raise for one that a public function raised: as a rule that one, explained.
+
+    Where memory ran out, or an argument lacks what a tensor has, PyTorch's class stands instead.
+    """
+    if is_own(error):
+        if isinstance(error, MemoryError) and not isinstance(error, OutOfMemoryError):
+            error = OutOfMemoryError(f"not enough memory: {error}")
+        elif type(error) is AttributeError and _wanted_of_a_tensor(error):
+            error = NotATensorError(f"{name}() wants a Tensor, not {type(error.obj).__name__}")
+        add_call(error, name, args, kwargs)
+    return error
+
+
+def _wanted_of_a_tensor(error: AttributeError) -> bool:
+    """Whether something that is no tensor was asked for what one has."""
+    return hasattr(Tensor, error.name or "") and not isinstance(error.obj, Tensor)
 
 
 def shown_name(function: Callable[..., Any]) -> str:
@@ -188,6 +262,6 @@ def shown_name(function: Callable[..., Any]) -> str:
     return name.strip("_") if name.startswith("__") else name
 
 
-def cover(names: dict[str, Any], listed: list[str]) -> None:
+def cover(names: dict[str, Any], listed: list[str], free: Collection[str] = ()) -> None:
     """Make the functions among a module's public names refuse as ``refusing`` says."""
-    names.update({name: refusing(names[name]) for name in listed})
+    names.update({name: refusing(names[name], free=free) for name in listed})

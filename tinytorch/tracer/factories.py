@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from tinytorch.ir.types import (
 )  # fmt: skip
 from tinytorch.tracer.device import check_device
 from tinytorch.tracer.generator import Generator, default_generator
+from tinytorch.tracer.kinds import Scalar, Wholes
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number, plain
 from tinytorch.tracer.refusals import allocating
@@ -163,7 +163,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     return tensor(data, dtype=dtype)
 
 
-def full(size: Any, fill_value: Any, *, dtype: DType | None = None, requires_grad: bool = False,
+def full(size: Any, fill_value: Scalar, *, dtype: DType | None = None, requires_grad: bool = False,
          device: Any = None) -> Tensor:  # fmt: skip
     """Return a tensor of one number."""
     check_device(device)
@@ -218,7 +218,7 @@ def ones_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool 
     return full_like(input, 1, dtype=dtype, requires_grad=requires_grad, device=device)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None,
+def full_like(input: Tensor, fill_value: Scalar, *, dtype: DType | None = None,
               requires_grad: bool = False, device: Any = None,
               memory_format: Any = None) -> Tensor:  # fmt: skip
     """Return one number in another tensor's shape and dtype."""
@@ -233,15 +233,13 @@ def _check_range(start: Any, end: Any, step: Any) -> None:
         raise RuntimeError("step must be nonzero")
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None,
+def arange(start: Scalar, end: Scalar = None, step: Scalar = 1, *, dtype: DType | None = None,
            requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Return numbers from start (inclusive) to end (exclusive)."""
     check_device(device)
     if end is None:
         start, end = 0, start
-    start, end, step = (
-        x.item() if isinstance(x, Tensor) else plain(x) for x in (start, end, step)
-    )
+    start, end, step = (_plain_number(x) for x in (start, end, step))
     if dtype is not None and dtype.kind == "b":
         raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
     _check_range(start, end, step)
@@ -266,6 +264,11 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
         return _finish(Tensor.wrap(values), requires_grad)
     index = mode.trace.record(ops.iota, (), {"shape": (count,), "axis": 0})
     return _finish((index * step + start).to(dtype), requires_grad)
+
+
+def _plain_number(x: Any) -> Any:
+    """A number as Python's, of the same kind; a size as it is."""
+    return x.item() if isinstance(x, Tensor | np.generic) else plain(x)
 
 
 def eye(n: int, m: int | None = None, *, dtype: DType | None = None, requires_grad: bool = False,
@@ -340,7 +343,7 @@ def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: DTyp
                 requires_grad=requires_grad, device=device)  # fmt: skip
 
 
-def randint(low: int, high: Any = None, size: Sequence[int] = (), *,
+def randint(low: int, high: Any = None, size: Wholes = (), *,
             generator: Generator | None = None, dtype: DType | None = None,
             requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """Return integers in [low, high)."""

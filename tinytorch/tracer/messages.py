@@ -37,9 +37,10 @@ def _frames(traceback: TracebackType | None) -> Iterator[tuple[str, int]]:
 
 def _text_of(error: BaseException) -> str | None:
     """An error's message, if it is one that can be added to."""
-    plain = type(error).__str__ in (BaseException.__str__, Exception.__str__)
     args = error.args
-    return args[0] if plain and len(args) == 1 and isinstance(args[0], str) else None
+    if len(args) != 1 or type(args[0]) is not str:
+        return None
+    return args[0] if str(error) == args[0] else None
 
 
 def shown(value: Any) -> str:
@@ -68,16 +69,21 @@ def shown(value: Any) -> str:
     return f"<{type(value).__name__}>"
 
 
+def is_own(error: Exception) -> bool:
+    """Whether an error caught where a public function was called came from no user code inside."""
+    return all(is_own_file(file) for file, _ in _frames(error.__traceback__))
+
+
 def add_call(
     error: Exception, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> None:
     """Add a call and its arguments to the message of an error that it raised.
 
     The outermost public function counts, up to where user code called one: that is what the user
-    wrote. Called where the error is caught, so that its traceback begins at the call.
+    wrote.
     """
     text = _text_of(error)
-    if text is None or any(not is_own_file(file) for file, _ in _frames(error.__traceback__)):
+    if text is None:
         return
     state = error.__dict__
     reason = state.setdefault("_reason", text)
@@ -99,4 +105,4 @@ def add_line(error: BaseException) -> None:
             return
 
 
-__all__ = ["add_call", "add_line", "shown"]
+__all__ = ["add_call", "add_line", "is_own", "shown"]

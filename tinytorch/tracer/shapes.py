@@ -7,9 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from tinytorch.errors import IntegerRangeError
 from tinytorch.ir import ops
 from tinytorch.ir.extent import Extent
 from tinytorch.ir.types import promote
+from tinytorch.tracer.kinds import Axes, Scalar, Wholes
 from tinytorch.tracer.number import Number, as_size
 from tinytorch.tracer.storage import view_strides
 from tinytorch.tracer.tensor import Tensor
@@ -26,13 +28,15 @@ def check_tensor(x: Any, function: str, argument: str = "input") -> Tensor:
     return x
 
 
-def axis_of(dim: Any, ndim: int) -> int:
+def axis_of(dim: Axes, ndim: int) -> int:
     """Normalise an axis; raise IndexError with PyTorch's wording."""
-    if not hasattr(dim, "__index__") or isinstance(dim, Tensor):
+    if not hasattr(dim, "__index__") or isinstance(dim, Tensor | bool):
         raise TypeError(f"dim must be an int, not {type(dim).__name__}")
     dim = int(dim.__index__())
     span = max(ndim, 1)
     if not -span <= dim < span:
+        if not -(1 << 63) <= dim < 1 << 63:
+            raise IntegerRangeError(f"Overflow when unpacking long: {dim} does not fit in int64")
         raise IndexError(
             f"Dimension out of range (expected to be in range of [{-span}, {span - 1}], "
             f"but got {dim})"
@@ -40,12 +44,15 @@ def axis_of(dim: Any, ndim: int) -> int:
     return dim % span
 
 
-def axes_of(dim: Any, ndim: int) -> tuple[int, ...]:
+def axes_of(dim: Axes, ndim: int) -> tuple[int, ...]:
     """Normalise ``None``, one axis or several to sorted unique axes."""
     if dim is None:
         return tuple(range(ndim))
     if not isinstance(dim, tuple | list):
         dim = (dim,)
+    for d in dim:  # kinds first: a wrong one is refused before a wrong number
+        if isinstance(d, bool) or not hasattr(d, "__index__"):
+            raise TypeError(f"dim must be ints, but found element of type {type(d).__name__}")
     axes = [axis_of(d, ndim) for d in dim] if dim else list(range(ndim))
     if len(set(axes)) != len(axes):
         raise RuntimeError("dim appears multiple times in the list of dims")
@@ -65,7 +72,7 @@ def sizes_of(shape: Sequence[Any], function: str) -> tuple[int, ...]:
     return tuple(size_of(s) for s in shape)
 
 
-def size_of(value: Any) -> Any:
+def size_of(value: Scalar) -> Any:
     """An int, or an Extent where it is a symbolic size; raises TypeError for a fraction."""
     size = as_size(value) if type(value) is Number else value
     return size if isinstance(size, Extent) else int(value.__index__())
@@ -160,12 +167,12 @@ def expand(input: Tensor, *shape: Any) -> Tensor:
     return input.view_as_op(op, {"shape": full}, strides)
 
 
-def broadcast_to(input: Tensor, shape: Sequence[int]) -> Tensor:
+def broadcast_to(input: Tensor, shape: Wholes) -> Tensor:
     """``expand`` with the shape as one argument."""
     return expand(input, *shape)
 
 
-def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+def squeeze(input: Tensor, dim: Axes = None) -> Tensor:
     """A view without axes of size 1."""
     chosen = axes_of(dim, input.ndim)
     return view(

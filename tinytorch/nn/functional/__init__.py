@@ -43,9 +43,13 @@ from tinytorch.nn.functional.resampling import *
 from tinytorch.nn.functional.softmaxes import *
 from tinytorch.tracer.arguments import cover as _cover
 
+_READ_BY_PYTHON = (  # anything that is true, and names that are looked up, as in PyTorch
+    "antialias", "full", "hard", "inplace", "mode", "recompute_scale_factor", "reduce", "reduction",
+    "return_indices", "size_average", "swap",
+)  # fmt: skip
 for _module in (
     activation, adaptive, attention, classification, convolution, distance, dropping,
     embedding_loss, layer, likelihood, loss, multihead, normalization, padding, piecewise, pooling,
     resampling, softmaxes,
 ):  # fmt: skip
-    _cover(globals(), _module.__all__)
+    _cover(globals(), _module.__all__, free=_READ_BY_PYTHON)

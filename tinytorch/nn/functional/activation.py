@@ -10,6 +10,7 @@ from typing import Any
 
 from tinytorch.tracer.factories import rand
 from tinytorch.tracer.functions import elementwise, where
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.shapes import axis_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -58,12 +59,12 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     return stored(input, input * sigmoid(input), inplace)
 
 
-def leaky_relu(input: Tensor, negative_slope: Any = 0.01, inplace: bool = False) -> Tensor:
+def leaky_relu(input: Tensor, negative_slope: Scalar = 0.01, inplace: bool = False) -> Tensor:
     """x where positive, else x times the slope."""
     return stored(input, where(input > 0, input, input * negative_slope), inplace)
 
 
-def elu(input: Tensor, alpha: Any = 1.0, inplace: bool = False) -> Tensor:
+def elu(input: Tensor, alpha: Scalar = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha times expm1(x)."""
     check_floating(input, "elu")
     below = elementwise.expm1(where(input > 0, 0.0, input)) * alpha
@@ -81,7 +82,7 @@ def stable_softplus(input: Tensor) -> Tensor:
     return where(positive, input, 0.0) + elementwise.log1p(elementwise.exp(below))
 
 
-def softplus(input: Tensor, beta: Any = 1.0, threshold: Any = 20.0) -> Tensor:
+def softplus(input: Tensor, beta: Scalar = 1.0, threshold: Scalar = 20.0) -> Tensor:
     """log(1 + exp(beta * x)) / beta; x itself where beta * x is above the threshold."""
     check_floating(input, "softplus")
     scaled = input * beta
@@ -94,7 +95,7 @@ def logsigmoid(input: Tensor) -> Tensor:
     return -stable_softplus(-input)
 
 
-def celu(input: Tensor, alpha: Any = 1.0, inplace: bool = False) -> Tensor:
+def celu(input: Tensor, alpha: Scalar = 1.0, inplace: bool = False) -> Tensor:
     """x where positive, else alpha times expm1(x / alpha)."""
     check_floating(input, "celu")
     if alpha == 0:

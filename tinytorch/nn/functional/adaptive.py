@@ -2,7 +2,8 @@
 
 Window o of an axis of size L with O results covers floor(o * L / O) to ceil((o + 1) * L / O).
 Where O divides L these are plain windows. Else the elements are looked up by a table of positions,
-as wide as the widest window, and what lies beyond a window's end counts for nothing.
+as wide as the widest window (one that begins as late in an element as the common divisors of L and
+O allow), and what lies beyond a window's end counts for nothing.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class _Windows:
         self.inner = tuple(input.shape[-self.n :])
         self.even = all(s and size % s == 0 for s, size in zip(sizes, self.inner, strict=True))
         self.widths = tuple(
-            max((-(-(o + 1) * size // s) - o * size // s for o in range(s)), default=1)
+            -(-(size + s - math.gcd(size, s)) // s) if s else 1
             for s, size in zip(sizes, self.inner, strict=True)
         )
 

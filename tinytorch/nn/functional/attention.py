@@ -10,13 +10,15 @@ from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
 from tinytorch.tracer.functions import elementwise, extremes, matmul
 from tinytorch.tracer.functions.elementwise import where
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
 def scaled_dot_product_attention(
     query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
-    dropout_p: Any = 0.0, is_causal: bool = False, scale: Any = None, enable_gqa: bool = False,
+    dropout_p: Scalar = 0.0, is_causal: bool = False, scale: Scalar = None,
+    enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
     """``softmax(query @ key.T * scale + mask) @ value``.
 

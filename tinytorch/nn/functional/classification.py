@@ -15,14 +15,15 @@ from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import arange
 from tinytorch.tracer.functions.elementwise import clamp_min, where
 from tinytorch.tracer.functions.gathering import in_range
+from tinytorch.tracer.kinds import Scalar, Whole
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
 def cross_entropy(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: Any = -100, reduce: bool | None = None, reduction: str = "mean",
-    label_smoothing: Any = 0.0,
+    ignore_index: Whole = -100, reduce: bool | None = None, reduction: str = "mean",
+    label_smoothing: Scalar = 0.0,
 ) -> Tensor:  # fmt: skip
     """Cross entropy of softmax(input) with a target.
 
@@ -57,7 +58,7 @@ def cross_entropy(
 
 def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: Any = -100, reduce: bool | None = None, reduction: str = "mean",
+    ignore_index: Whole = -100, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Negative log-likelihood: minus the input at each target class.
 
@@ -162,8 +163,9 @@ def _soft_cross_entropy(
 
 
 def multi_margin_loss(
-    input: Tensor, target: Tensor, p: Any = 1, margin: Any = 1.0, weight: Tensor | None = None,
-    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor, target: Tensor, p: Scalar = 1, margin: Scalar = 1.0,
+    weight: Tensor | None = None, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """Mean over the other classes of max(0, margin - x[target] + x) ** p, times weight[target].
 

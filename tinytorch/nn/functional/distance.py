@@ -7,12 +7,13 @@ from typing import Any
 
 from tinytorch.tracer.functions import elementwise, extremes
 from tinytorch.tracer.functions.elementwise import where
+from tinytorch.tracer.kinds import Axes, Scalar
 from tinytorch.tracer.limits import promote_types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
-def norm(x: Tensor, p: Any, dim: Any, keepdim: bool) -> Tensor:
+def norm(x: Tensor, p: Scalar, dim: Any, keepdim: bool) -> Tensor:
     """p-norm along axes; its derivative where it is 0 is taken as 0, as in PyTorch."""
     p = float(p)
     size = elementwise.abs(x)
@@ -35,7 +36,7 @@ def norm(x: Tensor, p: Any, dim: Any, keepdim: bool) -> Tensor:
 
 
 def pairwise_distance(
-    x1: Tensor, x2: Tensor, p: Any = 2.0, eps: Any = 1e-6, keepdim: bool = False
+    x1: Tensor, x2: Tensor, p: Scalar = 2.0, eps: Scalar = 1e-6, keepdim: bool = False
 ) -> Tensor:
     """p-norm of ``x1 - x2 + eps`` along the last axis; shapes broadcast."""
     check_tensor(x1, "pairwise_distance")
@@ -43,7 +44,7 @@ def pairwise_distance(
     return norm(x1 - x2 + eps, p, -1, keepdim)
 
 
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: Any = 1, eps: Any = 1e-8) -> Tensor:
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: Axes = 1, eps: Scalar = 1e-8) -> Tensor:
     """Cosine of the angle between vectors along an axis; shapes broadcast.
 
     Each norm counts as at least ``eps``, its derivative stays that of the norm.

@@ -9,6 +9,7 @@ from typing import Any
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.factories import rand
 from tinytorch.tracer.functions.elementwise import where
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -18,6 +19,8 @@ _ALPHA = 1.7580993408473766
 
 def _check(input: Tensor, p: Any, function: str) -> None:
     check_tensor(input, function)
+    if p != p:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
@@ -29,7 +32,7 @@ def _kept(input: Tensor, p: Any, shape: tuple[Any, ...]) -> Tensor:
     return rand(shape, dtype=dtype) >= p
 
 
-def dropout(input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout(input: Tensor, p: Scalar = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability p, and scale the others by 1 / (1 - p).
 
     The input itself if not ``training`` or p is 0. Draws from the default generator. Raises
@@ -62,7 +65,7 @@ def _by_channel(
 
 
 def dropout1d(
-    input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False
+    input: Tensor, p: Scalar = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
     """Zero whole channels of (N, C, L) or (C, L); see ``dropout``.
 
@@ -79,7 +82,7 @@ def dropout1d(
 
 
 def dropout2d(
-    input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False
+    input: Tensor, p: Scalar = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
     """Zero whole channels (axes 0 and 1) of (N, C, H, W); see ``dropout``.
 
@@ -101,7 +104,7 @@ def dropout2d(
 
 
 def dropout3d(
-    input: Tensor, p: Any = 0.5, training: bool = True, inplace: bool = False
+    input: Tensor, p: Scalar = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
     """Zero whole channels of (N, C, D, H, W) or (C, D, H, W); see ``dropout``.
 
@@ -116,7 +119,7 @@ def dropout3d(
 
 
 def alpha_dropout(
-    input: Tensor, p: Any = 0.5, training: bool = False, inplace: bool = False
+    input: Tensor, p: Scalar = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """Dropout that keeps mean 0 and variance 1: for networks of SELU.
 
@@ -128,7 +131,7 @@ def alpha_dropout(
 
 
 def feature_alpha_dropout(
-    input: Tensor, p: Any = 0.5, training: bool = False, inplace: bool = False
+    input: Tensor, p: Scalar = 0.5, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """``alpha_dropout`` of whole channels of (N, C, ...)."""
     _check(input, p, "feature_alpha_dropout")

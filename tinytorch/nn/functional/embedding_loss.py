@@ -10,6 +10,7 @@ from tinytorch.nn.functional.distance import pairwise_distance
 from tinytorch.nn.functional.reductions import reduced, reduction_of
 from tinytorch.tracer.functions import elementwise
 from tinytorch.tracer.functions.elementwise import clamp_min, where
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -17,7 +18,7 @@ _COSINE_EPSILON = 1e-12
 
 
 def cosine_embedding_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: Any = 0.0,
+    input1: Tensor, input2: Tensor, target: Tensor, margin: Scalar = 0.0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """1 - cos where the target is 1, max(0, cos - margin) where it is -1.
@@ -41,7 +42,7 @@ def cosine_embedding_loss(
 
 
 def hinge_embedding_loss(
-    input: Tensor, target: Tensor, margin: Any = 1.0, size_average: bool | None = None,
+    input: Tensor, target: Tensor, margin: Scalar = 1.0, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """x where the target is 1, max(0, margin - x) where it is -1."""
@@ -53,7 +54,7 @@ def hinge_embedding_loss(
 
 
 def margin_ranking_loss(
-    input1: Tensor, input2: Tensor, target: Tensor, margin: Any = 0.0,
+    input1: Tensor, input2: Tensor, target: Tensor, margin: Scalar = 0.0,
     size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """max(0, -target * (input1 - input2) + margin). Raises RuntimeError for other ranks."""
@@ -100,8 +101,8 @@ def multilabel_soft_margin_loss(
 
 
 def triplet_margin_loss(
-    anchor: Tensor, positive: Tensor, negative: Tensor, margin: Any = 1.0, p: Any = 2.0,
-    eps: Any = 1e-6, swap: bool = False, size_average: bool | None = None,
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: Scalar = 1.0, p: Scalar = 2.0,
+    eps: Scalar = 1e-6, swap: bool = False, size_average: bool | None = None,
     reduce: bool | None = None, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """max(0, |anchor - positive| - |anchor - negative| + margin), in the p-norm.
@@ -119,7 +120,7 @@ def triplet_margin_loss(
 
 def triplet_margin_with_distance_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, *,
-    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: Any = 1.0,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: Scalar = 1.0,
     swap: bool = False, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """``triplet_margin_loss`` with a distance of one's own (the 2-norm if None)."""

@@ -11,6 +11,7 @@ from tinytorch.tracer.factories import arange
 from tinytorch.tracer.functions import index_select, matmul, where
 from tinytorch.tracer.functions.gathering import one_hot
 from tinytorch.tracer.functions.windows import taken
+from tinytorch.tracer.kinds import Scalar, Whole
 from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
@@ -76,8 +77,8 @@ def bilinear(
 
 
 def embedding(
-    input: Tensor, weight: Tensor, padding_idx: Any = None, max_norm: Any = None,
-    norm_type: Any = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+    input: Tensor, weight: Tensor, padding_idx: Whole = None, max_norm: Scalar = None,
+    norm_type: Scalar = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
 ) -> Tensor:  # fmt: skip
     """Rows of ``weight`` (rows, width) at integer indices (...): shape (..., width).
 

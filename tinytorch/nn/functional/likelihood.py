@@ -12,6 +12,7 @@ from tinytorch.tracer.factories import full
 from tinytorch.tracer.functions import elementwise
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.functions.gathering import in_range
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -53,7 +54,7 @@ def kl_div(
 
 def poisson_nll_loss(
     input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
-    size_average: bool | None = None, eps: Any = 1e-8, reduce: bool | None = None,
+    size_average: bool | None = None, eps: Scalar = 1e-8, reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """exp(input) - target * input, or input - target * log(input + eps) without ``log_input``.
@@ -76,7 +77,7 @@ def poisson_nll_loss(
 
 
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: Any = 1e-6,
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: Scalar = 1e-6,
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """(log(var) + (input - target) ** 2 / var) / 2, the variance being at least ``eps``.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 from tinytorch.nn.functional.activation import stable_softplus
 from tinytorch.nn.functional.reductions import reduced, reduction_of
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.functions import elementwise, logical_not, where
 from tinytorch.tracer.functions.gathering import in_range
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.limits import promote_types
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
@@ -76,7 +76,7 @@ def l1_loss(
 
 def smooth_l1_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
-    reduction: str = "mean", beta: Any = 1.0,
+    reduction: str = "mean", beta: Scalar = 1.0,
 ) -> Tensor:  # fmt: skip
     """d * d / (2 * beta) where the difference d is below beta, else |d| - beta / 2."""
     reduction = reduction_of(size_average, reduce, reduction)
@@ -90,7 +90,7 @@ def smooth_l1_loss(
 
 
 def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: Any = 1.0,
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: Scalar = 1.0,
     weight: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """d * d / 2 where the difference d is at most delta, else delta * (|d| - delta / 2)."""

@@ -9,6 +9,7 @@ import math
 import warnings
 from typing import Any
 
+from tinytorch.ir.types import DType
 from tinytorch.nn.functional.attention import scaled_dot_product_attention
 from tinytorch.nn.functional.dropping import dropout
 from tinytorch.nn.functional.layer import linear
@@ -21,7 +22,7 @@ from tinytorch.tracer.tensor import Tensor
 
 
 def additive_mask(
-    mask: Tensor | None, name: str, dtype: Any, other: Tensor | None = None, other_name: str = ""
+    mask: Tensor | None, name: str, dtype: DType, other: Tensor | None = None, other_name: str = ""
 ) -> Tensor | None:
     """A mask to be added to scores: -inf where a bool mask holds, a float mask as it is.
 
@@ -42,7 +43,7 @@ def additive_mask(
     return where(mask, full((), -math.inf, dtype=dtype), full((), 0.0, dtype=dtype))
 
 
-def causal_mask(rows: int, columns: int, dtype: Any = None) -> Tensor:
+def causal_mask(rows: int, columns: int, dtype: DType | None = None) -> Tensor:
     """-inf above the diagonal, else 0: position i sees positions up to i."""
     later = arange(columns).unsqueeze(0) > arange(rows).unsqueeze(1)
     return where(later, full((), -math.inf, dtype=dtype), full((), 0.0, dtype=dtype))

@@ -16,6 +16,7 @@ from tinytorch.tracer.functions import elementwise
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.functions.padding import constant_pad_nd
 from tinytorch.tracer.functions.windows import windows
+from tinytorch.tracer.kinds import Axes, Scalar, Whole, Wholes
 from tinytorch.tracer.limits import finfo
 from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.shapes import check_tensor
@@ -74,7 +75,7 @@ def _check_length(name: str, value: Tensor | None, channels: int) -> None:
 def batch_norm(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
     weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
-    momentum: Any = 0.1, eps: Any = 1e-5,
+    momentum: Scalar = 0.1, eps: Scalar = 1e-5,
 ) -> Tensor:  # fmt: skip
     """Centre and scale each channel (axis 1) of (N, C) or (N, C, ...), then ``* weight + bias``.
 
@@ -130,7 +131,7 @@ def _update(running: Tensor | None, new: Tensor, momentum: Any) -> None:
 def instance_norm(
     input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
     weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
-    momentum: Any = 0.1, eps: Any = 1e-5,
+    momentum: Scalar = 0.1, eps: Scalar = 1e-5,
 ) -> Tensor:  # fmt: skip
     """Centre and scale each channel of each sample of (N, C, ...), then ``* weight + bias``.
 
@@ -169,8 +170,8 @@ def instance_norm(
 
 
 def group_norm(
-    input: Tensor, num_groups: Any, weight: Tensor | None = None, bias: Tensor | None = None,
-    eps: Any = 1e-5,
+    input: Tensor, num_groups: Whole, weight: Tensor | None = None, bias: Tensor | None = None,
+    eps: Scalar = 1e-5,
 ) -> Tensor:  # fmt: skip
     """Centre and scale each of ``num_groups`` groups of channels of each sample of (N, C, ...).
 
@@ -234,8 +235,8 @@ def _check_normalized(
 
 
 def layer_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
-    bias: Tensor | None = None, eps: Any = 1e-5,
+    input: Tensor, normalized_shape: Wholes, weight: Tensor | None = None,
+    bias: Tensor | None = None, eps: Scalar = 1e-5,
 ) -> Tensor:  # fmt: skip
     """Centre and scale the last axes to mean 0 and variance 1, then ``* weight + bias``.
 
@@ -254,7 +255,7 @@ def layer_norm(
 
 
 def rms_norm(
-    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: Any = None
+    input: Tensor, normalized_shape: Wholes, weight: Tensor | None = None, eps: Scalar = None
 ) -> Tensor:
     """Scale the last axes to a mean square of 1, then ``* weight``.
 
@@ -275,7 +276,7 @@ def rms_norm(
 
 
 def local_response_norm(
-    input: Tensor, size: Any, alpha: Any = 1e-4, beta: Any = 0.75, k: Any = 1.0
+    input: Tensor, size: Any, alpha: Scalar = 1e-4, beta: Scalar = 0.75, k: Any = 1.0
 ) -> Tensor:
     """Each channel of (N, C, ...) over ``(k + alpha * mean of squares) ** beta`` of its neighbours.
 
@@ -294,7 +295,7 @@ def local_response_norm(
     return input / (mean * alpha + k) ** beta
 
 
-def normalize(input: Tensor, p: Any = 2.0, dim: Any = 1, eps: Any = 1e-12) -> Tensor:
+def normalize(input: Tensor, p: Scalar = 2.0, dim: Axes = 1, eps: Scalar = 1e-12) -> Tensor:
     """The input over its p-norm along an axis (or several), which counts as at least ``eps``."""
     _check_floating(input, "normalize")
     size = norm(input, p, dim, keepdim=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from tinytorch.nn.functional.sizes import whole
 from tinytorch.tracer.functions.padding import constant_pad_nd
+from tinytorch.tracer.kinds import Scalar, Wholes
 from tinytorch.tracer.shapes import cat, check_tensor, expand, flip
 from tinytorch.tracer.tensor import Tensor
 
@@ -14,7 +12,7 @@ _MODES = ("reflect", "replicate", "circular")
 
 
 def pad(
-    input: Tensor, pad: Sequence[int], mode: str = "constant", value: Any = None
+    input: Tensor, pad: Wholes, mode: str = "constant", value: Scalar = None
 ) -> Tensor:
     """Pad the last axes by ``pad``: pairs (before, after), the last axis first.
 

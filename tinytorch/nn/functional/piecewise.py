@@ -21,12 +21,13 @@ from tinytorch.nn.functional.activation import (
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.functions.elementwise import where
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
 def hardtanh(
-    input: Tensor, min_val: Any = -1.0, max_val: Any = 1.0, inplace: bool = False
+    input: Tensor, min_val: Scalar = -1.0, max_val: Scalar = 1.0, inplace: bool = False
 ) -> Tensor:
     """x limited to [min_val, max_val]; no gradient at or beyond the limits.
 
@@ -72,13 +73,13 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     return stored(input, out, inplace)
 
 
-def hardshrink(input: Tensor, lambd: Any = 0.5) -> Tensor:
+def hardshrink(input: Tensor, lambd: Scalar = 0.5) -> Tensor:
     """0 where |x| is at most lambd, else x."""
     check_floating(input, "hardshrink")
     return where((input >= -lambd) & (input <= lambd), 0.0, input)
 
 
-def softshrink(input: Tensor, lambd: Any = 0.5) -> Tensor:
+def softshrink(input: Tensor, lambd: Scalar = 0.5) -> Tensor:
     """x moved towards 0 by lambd, at most to 0. Raises RuntimeError for a negative lambd."""
     check_floating(input, "softshrink")
     if lambd < 0:
@@ -87,7 +88,7 @@ def softshrink(input: Tensor, lambd: Any = 0.5) -> Tensor:
     return where(input > lambd, input - lambd, below)
 
 
-def threshold(input: Tensor, threshold: Any, value: Any, inplace: bool = False) -> Tensor:
+def threshold(input: Tensor, threshold: Scalar, value: Scalar, inplace: bool = False) -> Tensor:
     """x where above the threshold (or NaN), else ``value``."""
     check_tensor(input, "threshold")
     if input.dtype is types.bool:
@@ -100,12 +101,12 @@ def relu_(input: Tensor) -> Tensor:
     return relu(input, True)
 
 
-def elu_(input: Tensor, alpha: Any = 1.0) -> Tensor:
+def elu_(input: Tensor, alpha: Scalar = 1.0) -> Tensor:
     """In-place form of ``elu``."""
     return elu(input, alpha, True)
 
 
-def celu_(input: Tensor, alpha: Any = 1.0) -> Tensor:
+def celu_(input: Tensor, alpha: Scalar = 1.0) -> Tensor:
     """In-place form of ``celu``."""
     return celu(input, alpha, True)
 
@@ -115,7 +116,7 @@ def selu_(input: Tensor) -> Tensor:
     return selu(input, True)
 
 
-def leaky_relu_(input: Tensor, negative_slope: Any = 0.01) -> Tensor:
+def leaky_relu_(input: Tensor, negative_slope: Scalar = 0.01) -> Tensor:
     """In-place form of ``leaky_relu``."""
     return leaky_relu(input, negative_slope, True)
 
@@ -127,12 +128,12 @@ def rrelu_(
     return rrelu(input, lower, upper, training, True)
 
 
-def hardtanh_(input: Tensor, min_val: Any = -1.0, max_val: Any = 1.0) -> Tensor:
+def hardtanh_(input: Tensor, min_val: Scalar = -1.0, max_val: Scalar = 1.0) -> Tensor:
     """In-place form of ``hardtanh``."""
     return hardtanh(input, min_val, max_val, True)
 
 
-def threshold_(input: Tensor, threshold: Any, value: Any) -> Tensor:
+def threshold_(input: Tensor, threshold: Scalar, value: Scalar) -> Tensor:
     """In-place form of ``threshold``."""
     out = where(input <= threshold, value, input).to(input.dtype)
     return stored(input, out, True)

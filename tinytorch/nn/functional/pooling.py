@@ -17,6 +17,7 @@ from tinytorch.tracer.functions import elementwise, extremes
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.functions.padding import constant_pad_nd
 from tinytorch.tracer.functions.windows import windows
+from tinytorch.tracer.kinds import Scalar, Whole
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -245,7 +246,7 @@ def avg_pool1d(
 
 def avg_pool2d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
-    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Any = None,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Whole = None,
 ) -> Tensor:  # fmt: skip
     """Mean of each window of images (N, C, H, W) or (C, H, W).
 
@@ -259,7 +260,7 @@ def avg_pool2d(
 
 def avg_pool3d(
     input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0,
-    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Any = None,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: Whole = None,
 ) -> Tensor:  # fmt: skip
     """Mean of each window of (N, C, D, H, W) or (C, D, H, W); see ``avg_pool2d``."""
     return _avg_pool(
@@ -268,14 +269,14 @@ def avg_pool3d(
 
 
 def lp_pool1d(
-    input: Tensor, norm_type: Any, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: Tensor, norm_type: Scalar, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
     """``sum(x ** p) ** (1 / p)`` over each window of (N, C, L) or (C, L)."""
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(
-    input: Tensor, norm_type: Any, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    input: Tensor, norm_type: Scalar, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
 ) -> Tensor:
     """``sum(x ** p) ** (1 / p)`` over each window of images (N, C, H, W) or (C, H, W).
 
@@ -288,6 +289,10 @@ def lp_pool2d(
 def _lp_pool(
     n: int, input: Tensor, norm_type: Any, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Tensor:
+    if norm_type in (math.inf, -math.inf):
+        sign = 1.0 if norm_type > 0 else -1.0
+        sizes = sign * elementwise.abs(input)
+        return sign * _max_pool(n, sizes, kernel_size, stride, 0, 1, ceil_mode, False)
     mean = _avg_pool(n, input**norm_type, kernel_size, stride, 0, ceil_mode, True, None)
     scaled = elementwise.sign(mean) * elementwise.relu(elementwise.abs(mean))
     whole = math.prod(per_axis(kernel_size, n, f"lp_pool{n}d", "kernel_size"))

@@ -24,6 +24,7 @@ from tinytorch.tracer.factories import arange
 from tinytorch.tracer.functions import elementwise
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.functions.windows import taken
+from tinytorch.tracer.kinds import Whole
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -208,7 +209,7 @@ _RESAMPLE: dict[str, Callable[[Tensor, int, int, float | None, bool], Tensor]] =
 # ------------------------------------------------------- channels and pixels
 
 
-def pixel_shuffle(input: Tensor, upscale_factor: Any) -> Tensor:
+def pixel_shuffle(input: Tensor, upscale_factor: Whole) -> Tensor:
     """Channels to pixels: (..., C * r * r, H, W) to (..., C, H * r, W * r).
 
     Raises RuntimeError where the shape does not fit. Source: Shi et al., 2016.
@@ -224,7 +225,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: Any) -> Tensor:
     return split.reshape(*batch, c // (r * r), h * r, w * r)
 
 
-def pixel_unshuffle(input: Tensor, downscale_factor: Any) -> Tensor:
+def pixel_unshuffle(input: Tensor, downscale_factor: Whole) -> Tensor:
     """Pixels to channels: (..., C, H * r, W * r) to (..., C * r * r, H, W)."""
     r = _factor(input, "pixel_unshuffle", downscale_factor, "downscale_factor")
     *batch, c, h, w = input.shape

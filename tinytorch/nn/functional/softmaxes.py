@@ -6,16 +6,18 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from tinytorch.ir.types import DType
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer import functions as tensor_functions
 from tinytorch.tracer.factories import arange, rand
 from tinytorch.tracer.functions import elementwise
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.shapes import axis_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
 def softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:
     """exp(x) / sum(exp(x)) along an axis, without overflow.
 
@@ -26,7 +28,7 @@ def softmax(
 
 
 def softmin(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:
     """``softmax`` of -x."""
     dim = _axis(input, dim, "softmin", _stacklevel)
@@ -34,7 +36,7 @@ def softmin(
 
 
 def log_softmax(
-    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
+    input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None
 ) -> Tensor:
     """log(softmax(x)) along an axis, without overflow or loss; ``dim`` None as in ``softmax``."""
     dim = _axis(input, dim, "log_softmax", _stacklevel)
@@ -42,7 +44,7 @@ def log_softmax(
 
 
 def gumbel_softmax(
-    logits: Tensor, tau: Any = 1, hard: bool = False, eps: Any = 1e-10, dim: int = -1
+    logits: Tensor, tau: Scalar = 1, hard: bool = False, eps: Scalar = 1e-10, dim: int = -1
 ) -> Tensor:
     """Softmax of ``(logits + Gumbel noise) / tau``: a sample of a relaxed categorical variable.
 

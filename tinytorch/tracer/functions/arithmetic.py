@@ -20,6 +20,7 @@ from tinytorch.tracer.functions.covers import (
     unary,
 )
 from tinytorch.tracer.functions.rounding import trunc
+from tinytorch.tracer.kinds import Operand, Scalar
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -60,7 +61,7 @@ def _old_form(last: tuple[Any, ...], written: str) -> Any:
     return last[0]
 
 
-def add(input: Any, other: Any, *last: Any, alpha: Any = 1) -> Tensor:
+def add(input: Operand, other: Operand, *last: Any, alpha: Scalar = 1) -> Tensor:
     """``input + alpha * other``; of two bools, whether either is true."""
     if last:
         alpha, other = other, _old_form(last, "add(input, other, alpha=alpha)")
@@ -81,7 +82,7 @@ def _refuse_bools(a: Any, b: Any) -> None:
         )
 
 
-def sub(input: Any, other: Any, *last: Any, alpha: Any = 1) -> Tensor:
+def sub(input: Operand, other: Operand, *last: Any, alpha: Scalar = 1) -> Tensor:
     """``input - alpha * other``; raises RuntimeError for bools."""
     if last:
         alpha, other = other, _old_form(last, "sub(input, other, alpha=alpha)")
@@ -93,7 +94,7 @@ def sub(input: Any, other: Any, *last: Any, alpha: Any = 1) -> Tensor:
 subtract = sub
 
 
-def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+def rsub(input: Tensor, other: Operand, *, alpha: Scalar = 1) -> Tensor:
     """``other - alpha * input``."""
     return sub(other, input, alpha=alpha)
 
@@ -160,20 +161,20 @@ def _divisor(input: Any, other: Any) -> Any:
     return other
 
 
-def floor_divide(input: Any, other: Any) -> Tensor:
+def floor_divide(input: Operand, other: Operand) -> Tensor:
     """Quotient rounded down; raises RuntimeError on integer division by zero."""
     _refuse_bool_pair("floor_divide", input, other)
     input, other = _as_tensors(input, other)
     return ops.floor_divide(input, _divisor(input, other))
 
 
-def remainder(input: Any, other: Any) -> Tensor:
+def remainder(input: Operand, other: Operand) -> Tensor:
     """Remainder with the divisor's sign; raises RuntimeError on integer division by zero."""
     _refuse_bool_pair("remainder", input, other)
     return ops.remainder(input, _divisor(input, other))
 
 
-def fmod(input: Any, other: Any) -> Tensor:
+def fmod(input: Operand, other: Operand) -> Tensor:
     """Remainder with the dividend's sign; raises RuntimeError on integer division by zero."""
     _refuse_bool_pair("fmod", input, other)
     return ops.fmod(input, _divisor(input, other))
@@ -193,7 +194,7 @@ def _truncated(input: Any, other: Any) -> Tensor:
     return where((down < 0) & (rest != 0), down + 1, down)
 
 
-def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> Tensor:
     """Quotient; ``rounding_mode`` None (a float), ``"floor"`` or ``"trunc"``."""
     input, other = _as_tensors(input, other)
     if rounding_mode is None:
@@ -211,7 +212,7 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
 divide = div
 
 
-def true_divide(input: Any, other: Any) -> Tensor:
+def true_divide(input: Operand, other: Operand) -> Tensor:
     """Quotient, a float."""
     return ops.div(input, other)
 
@@ -219,7 +220,7 @@ def true_divide(input: Any, other: Any) -> Tensor:
 # ---------------------------------------------------------------------- powers
 
 
-def pow(input: Any, exponent: Any) -> Tensor:  # noqa: A001
+def pow(input: Operand, exponent: Operand) -> Tensor:  # noqa: A001
     """Power; raises RuntimeError for integers to a negative Python integer."""
     if is_bool(input) and is_bool(exponent):
         raise NotImplementedError('"pow" not implemented for \'Bool\'')
@@ -231,7 +232,7 @@ def pow(input: Any, exponent: Any) -> Tensor:  # noqa: A001
     return ops.pow_(input, exponent)
 
 
-def float_power(input: Any, exponent: Any) -> Tensor:
+def float_power(input: Operand, exponent: Operand) -> Tensor:
     """Power in float64."""
     if isinstance(input, Tensor):
         input = input.to(float64)
@@ -250,7 +251,7 @@ def _refuse_integers(name: str, tensors: tuple[Tensor, ...], value: Any) -> None
 
 
 def addcmul(
-    input: Tensor, tensor1: Any, tensor2: Tensor, *last: Any, value: Any = 1
+    input: Tensor, tensor1: Any, tensor2: Tensor, *last: Any, value: Scalar = 1
 ) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
     if last:
@@ -267,7 +268,7 @@ def _plus_product(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -
 
 
 def addcdiv(
-    input: Tensor, tensor1: Any, tensor2: Tensor, *last: Any, value: Any = 1
+    input: Tensor, tensor1: Any, tensor2: Tensor, *last: Any, value: Scalar = 1
 ) -> Tensor:
     """``input + value * tensor1 / tensor2``; raises RuntimeError for integers alone."""
     if last:
@@ -287,7 +288,7 @@ def _plus_quotient(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) 
     return input + tensor1 / tensor2 * value
 
 
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Operand) -> Tensor:
     """``input + weight * (end - input)``, from the nearer end, so that weight 1 gives ``end``."""
     check_tensors("lerp", input, end)
     if not isinstance(weight, Tensor | int | float):

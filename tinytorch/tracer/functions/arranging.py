@@ -12,6 +12,7 @@ from tinytorch.tracer.factories import full
 from tinytorch.tracer.functions.joining import run_positions
 from tinytorch.tracer.functions.rounding import clamp
 from tinytorch.tracer.functions.viewing import diagonal, movedim, sliced
+from tinytorch.tracer.kinds import Wholes
 from tinytorch.tracer.shapes import (
     axis_of,
     cat,
@@ -70,7 +71,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     return clone(out) if out is input else out
 
 
-def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
+def rot90(input: Tensor, k: int = 1, dims: Wholes = (0, 1)) -> Tensor:
     """Turned by ``k`` quarter turns, from the first towards the second of two axes."""
     if len(dims) != 2:
         raise RuntimeError(

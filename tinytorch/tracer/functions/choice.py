@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinytorch.ir import ops
 from tinytorch.ir.types import bool_, int64, uint8
+from tinytorch.tracer.kinds import Operand
 from tinytorch.tracer.limits import check_fits
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
@@ -13,7 +12,7 @@ from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
-def where(condition: Tensor, input: Any, other: Any) -> Tensor:
+def where(condition: Tensor, input: Operand, other: Operand) -> Tensor:
     """Elements of ``input`` where the condition holds, else of ``other``; shapes broadcast."""
     check_tensor(condition, "where")
     if condition.dtype is uint8:
@@ -30,7 +29,7 @@ def where(condition: Tensor, input: Any, other: Any) -> Tensor:
     return ops.where(condition, input, other)
 
 
-def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Operand) -> Tensor:
     """``value`` (a number or 0-d tensor) where the mask holds, else ``input``, of whose dtype."""
     if check_tensor(mask, "masked_fill").dtype is not bool_:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got dtype {mask.dtype}")

@@ -11,6 +11,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.types import DType, float64
 from tinytorch.tracer.device import check_device
 from tinytorch.tracer.factories import arange, from_numpy, full, tensor
+from tinytorch.tracer.kinds import Operand, Scalar
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.shapes import check_tensor, sizes_of
@@ -21,7 +22,7 @@ def _number(value: Any) -> Any:
     return value.known() if type(value) is Number else value
 
 
-def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None,
+def linspace(start: Any, end: Operand, steps: int, *, dtype: DType | None = None,
              requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """``steps`` numbers from ``start`` to ``end``, both included, evenly apart.
 
@@ -43,7 +44,7 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None,
     return out.requires_grad_() if requires_grad else out
 
 
-def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *,
+def logspace(start: Any, end: Operand, steps: int, base: float = 10.0, *,
              dtype: DType | None = None, requires_grad: bool = False,
              device: Any = None) -> Tensor:  # fmt: skip
     """``base`` to the powers of ``linspace(start, end, steps)``."""
@@ -53,7 +54,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *,
     return out.requires_grad_() if requires_grad else out
 
 
-def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def scalar_tensor(s: Scalar, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A 0-d tensor of a number, of the default dtype unless one is given."""
     return full((), s, dtype=dtype or mode.default_dtype, device=device)
 
@@ -77,7 +78,7 @@ def empty_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool
                 requires_grad=requires_grad, device=device)  # fmt: skip
 
 
-def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: DType | None = None,
+def new_full(self: Tensor, size: Any, fill_value: Scalar, *, dtype: DType | None = None,
              requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
     """One number everywhere, in this tensor's dtype."""
     return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad,

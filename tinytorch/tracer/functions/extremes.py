@@ -9,6 +9,7 @@ from tinytorch.ir.op import Op
 from tinytorch.ir.types import bool_, uint8
 from tinytorch.tracer.functions.reduction import without_axes
 from tinytorch.tracer.functions.results import MinMax, ValuesIndices
+from tinytorch.tracer.kinds import Axes
 from tinytorch.tracer.shapes import axes_of, axis_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
 
@@ -34,12 +35,12 @@ def _by_value(name: str, op: Op, input: Tensor, dim: Any, keepdim: bool) -> Tens
     return without_axes(op(input, axes=axes), input, axes, keepdim)
 
 
-def amax(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+def amax(input: Tensor, dim: Axes = (), keepdim: bool = False) -> Tensor:
     """Largest over axes; ties share the gradient."""
     return _by_value("amax", ops.max_, input, dim, keepdim)
 
 
-def amin(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
+def amin(input: Tensor, dim: Axes = (), keepdim: bool = False) -> Tensor:
     """Smallest over axes; ties share the gradient."""
     return _by_value("amin", ops.min_, input, dim, keepdim)
 

@@ -11,6 +11,7 @@ from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import bool_, broadcast_shapes, int64
 from tinytorch.tracer.functions import choice
 from tinytorch.tracer.functions.viewing import broadcast_tensors
+from tinytorch.tracer.kinds import Operand
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.refusals import concrete
 from tinytorch.tracer.shapes import check_tensor, expand, reshape
@@ -42,7 +43,7 @@ def argwhere(input: Tensor) -> Tensor:
     return out
 
 
-def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+def where(condition: Tensor, input: Operand = None, other: Operand = None) -> Any:
     """Elements of ``input`` where the condition holds, else of ``other``; shapes broadcast.
 
     With the condition alone: ``nonzero(condition, as_tuple=True)``.

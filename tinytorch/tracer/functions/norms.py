@@ -10,6 +10,7 @@ from tinytorch.ir.types import DType
 from tinytorch.tracer.functions.extremes import check_filled
 from tinytorch.tracer.functions.reduction import root, without_axes
 from tinytorch.tracer.functions.viewing import movedim
+from tinytorch.tracer.kinds import Axes, Scalar
 from tinytorch.tracer.linalg.factorizing import svdvals
 from tinytorch.tracer.shapes import axes_of, axis_of, check_tensor, reshape
 from tinytorch.tracer.tensor import Tensor
@@ -25,7 +26,7 @@ def _power(total: Tensor, p: float) -> Tensor:
     return ops.where(zero, 0.0, ops.pow_(ops.where(zero, 1.0, total), 1.0 / p))
 
 
-def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
+def vector_norm(x: Tensor, ord: Any = 2, dim: Axes = None, keepdim: bool = False, *,
                 dtype: DType | None = None) -> Tensor:  # fmt: skip
     """(sum of |x| ** ord) ** (1 / ord) over axes; ord may be inf, -inf or 0 (how many are not 0).
 
@@ -65,7 +66,7 @@ def _powers(size: Tensor, p: float) -> Tensor:
     return ops.where(zero, 0.0, ops.pow_(ops.where(zero, 1.0, size), p))
 
 
-def matrix_norm(A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *,  # noqa: N803
+def matrix_norm(A: Tensor, ord: Any = "fro", dim: Axes = (-2, -1), keepdim: bool = False, *,  # noqa: N803
                 dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Norm of matrices: ``"fro"``, or 1, -1, inf, -inf (sums of columns or rows).
 
@@ -101,7 +102,7 @@ def _of_singular_values(A: Tensor, ord: Any, row: int, col: int, keepdim: bool) 
     return reshape(out, tuple(shape if keepdim else rest))
 
 
-def linalg_norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *,  # noqa: N803
+def linalg_norm(A: Tensor, ord: Any = None, dim: Axes = None, keepdim: bool = False, *,  # noqa: N803
                 dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Vector or matrix norm, by the number of axes; without ``ord``, the 2-norm of all elements."""
     axes = None if dim is None else (dim if isinstance(dim, tuple | list) else (dim,))
@@ -118,7 +119,7 @@ def linalg_norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = Fal
     return vector_norm(A, ord, axes, keepdim, dtype=dtype)
 
 
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False,
+def norm(input: Tensor, p: Scalar = "fro", dim: Any = None, keepdim: bool = False,
          dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Norm of all elements, or over axes: ``p`` a number, inf, -inf, or ``"fro"`` (as 2)."""
     if p == "nuc":

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from tinytorch.ir import ops
 from tinytorch.tracer.factories import full
+from tinytorch.tracer.kinds import Scalar, Wholes
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
-def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Any = 0) -> Tensor:
+def constant_pad_nd(input: Tensor, pad: Wholes, value: Scalar = 0) -> Tensor:
     """Copies of ``value`` around the last axes; negative amounts cut off.
 
     ``pad`` holds pairs (before, after), the last axis first. Raises RuntimeError for an odd

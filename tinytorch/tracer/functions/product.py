@@ -9,6 +9,7 @@ from typing import Any
 from tinytorch.ir import ops
 from tinytorch.ir.types import broadcast_shapes
 from tinytorch.tracer.functions.covers import in_float32
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.shapes import (
     axis_of,
     check_tensor,
@@ -282,29 +283,32 @@ def _scaled(product: Tensor, input: Tensor, beta: Any, alpha: Any) -> Tensor:
     return own + term
 
 
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor,
+          *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``beta * input + alpha * (mat1 @ mat2)``."""
     return _scaled(mm(mat1, mat2), input, beta, alpha)
 
 
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor,
+          *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``beta * input + alpha * (mat @ vec)``."""
     return _scaled(mv(mat, vec), input, beta, alpha)
 
 
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor,
+         *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``beta * input + alpha * outer(vec1, vec2)``."""
     return _scaled(outer(vec1, vec2), input, beta, alpha)
 
 
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1,
-            alpha: Any = 1) -> Tensor:  # fmt: skip
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1,
+            alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``beta * input + alpha * bmm(batch1, batch2)``."""
     return _scaled(bmm(batch1, batch2), input, beta, alpha)
 
 
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1,
-           alpha: Any = 1) -> Tensor:  # fmt: skip
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1,
+           alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``beta * input + alpha * (the sum of bmm(batch1, batch2) over the batch)``."""
     total = ops.reshape(
         ops.sum_(bmm(batch1, batch2), axes=(0,)), shape=(batch1.shape[1], batch2.shape[2])

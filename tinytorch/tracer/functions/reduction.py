@@ -11,6 +11,7 @@ from tinytorch.ir.types import count as count_of
 from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.functions.cumulative import cumprod
 from tinytorch.tracer.functions.viewing import select, sliced
+from tinytorch.tracer.kinds import Axes
 from tinytorch.tracer.shapes import axes_of, axis_of, check_tensor, reshape
 from tinytorch.tracer.tensor import Tensor
 
@@ -23,7 +24,8 @@ def without_axes(out: Tensor, input: Tensor, axes: tuple[int, ...], keepdim: boo
     return ops.reshape(out, shape=shape)
 
 
-def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:  # noqa: A001
+def sum(input: Tensor, dim: Axes = None, keepdim: bool = False,  # noqa: A001
+        *, dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Sum over axes; integers and bools sum as int64."""
     check_tensor(input, "sum")
     if dtype is not None:
@@ -34,14 +36,16 @@ def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = N
     return without_axes(ops.sum_(input, axes=axes), input, axes, keepdim)
 
 
-def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def nansum(input: Tensor, dim: Axes = None, keepdim: bool = False,
+           *, dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Sum over axes of all that is not NaN."""
     if check_tensor(input, "nansum").dtype.is_floating_point:
         input = ops.where(ops.isnan(input), 0.0, input)
     return sum(input, dim, keepdim, dtype=dtype)
 
 
-def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def mean(input: Tensor, dim: Axes = None, keepdim: bool = False,
+         *, dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Mean over axes, of a floating-point tensor (or of one converted to ``dtype``)."""
     input = check_tensor(input, "mean") if dtype is None else input.to(dtype)
     if not input.dtype.is_floating_point:
@@ -61,7 +65,8 @@ def _mean(input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     return sum(input, dim, keepdim) * scale if count else sum(input, dim, keepdim) / 0.0
 
 
-def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def nanmean(input: Tensor, dim: Axes = None, keepdim: bool = False,
+            *, dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Mean over axes of all that is not NaN."""
     if not check_tensor(input, "nanmean").dtype.is_floating_point:
         raise RuntimeError(
@@ -94,7 +99,7 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *,
     return last.clone()
 
 
-def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+def count_nonzero(input: Tensor, dim: Axes = None) -> Tensor:
     """How many elements are not zero, over axes."""
     return sum(check_tensor(input, "count_nonzero").to(bool_), dim)
 
@@ -104,6 +109,8 @@ def _truth(name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     result = uint8 if input.dtype is uint8 else bool_
     axes = axes_of(dim, input.ndim)
     truth = input.to(bool_)
+    if isinstance(dim, list | tuple) and not dim:
+        return truth.to(result)  # over no axes, where other reductions take all of them
     if count_of(input._type.shape[a] for a in axes) == 0:
         shape = tuple(1 if i in axes else s for i, s in enumerate(input._type.shape))
         out = truth.constant(name == "all", shape=shape)
@@ -112,12 +119,12 @@ def _truth(name: str, input: Tensor, dim: Any, keepdim: bool) -> Tensor:
     return without_axes(out, input, axes, keepdim).to(result)
 
 
-def any(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:  # noqa: A001
+def any(input: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:  # noqa: A001
     """Whether any element is true."""
     return _truth("any", input, dim, keepdim)
 
 
-def all(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:  # noqa: A001
+def all(input: Tensor, dim: Axes = None, keepdim: bool = False) -> Tensor:  # noqa: A001
     """Whether all elements are true."""
     return _truth("all", input, dim, keepdim)
 

@@ -11,6 +11,7 @@ from tinytorch.ir.op import Op
 from tinytorch.ir.types import bool_
 from tinytorch.tracer.functions.choice import where
 from tinytorch.tracer.functions.covers import check_tensors, named
+from tinytorch.tracer.kinds import Operand
 from tinytorch.tracer.limits import finfo
 from tinytorch.tracer.shapes import check_tensor, clone
 from tinytorch.tracer.tensor import Tensor
@@ -113,7 +114,7 @@ def _limit(input: Tensor, bound: Any, beyond: Callable[[Any, Any], Any]) -> Tens
     return where(beyond(input, bound), bound, input)
 
 
-def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def clamp(input: Tensor, min: Operand = None, max: Operand = None) -> Tensor:
     """Values limited to ``[min, max]``; ``max`` where ``min > max``; NaN stays.
 
     Bounds are numbers or tensors, and take part in the result's dtype. The gradient passes where
@@ -133,12 +134,12 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 clip = clamp
 
 
-def clamp_min(input: Tensor, min: Any) -> Tensor:
+def clamp_min(input: Tensor, min: Operand) -> Tensor:
     """Values not below ``min``."""
     return clamp(input, min)
 
 
-def clamp_max(input: Tensor, max: Any) -> Tensor:
+def clamp_max(input: Tensor, max: Operand) -> Tensor:
     """Values not above ``max``."""
     return clamp(input, None, max)
 

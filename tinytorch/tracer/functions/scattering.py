@@ -8,6 +8,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.types import bool_, int64
 from tinytorch.tracer.functions.arranging import positions
 from tinytorch.tracer.functions.gathering import check_index, in_range
+from tinytorch.tracer.kinds import Operand, Scalar
 from tinytorch.tracer.shapes import axis_of, check_tensor, expand, permute, reshape
 from tinytorch.tracer.tensor import Tensor
 
@@ -75,7 +76,8 @@ def _indexed(
     return reshape(_rows_back(rows, axis), tuple(input.shape))
 
 
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor,
+              *, alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``input`` with slices of ``source`` (times alpha) added along an axis at an index."""
     base, axis, index, source = _along("index_add", input, dim, index, source)
     scaled = source if type(alpha) is int and alpha == 1 else source * alpha
@@ -89,7 +91,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return _indexed(input, base, axis, index, source, False)
 
 
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Operand) -> Tensor:
     """``input`` with slices along an axis at an index filled with one value."""
     if isinstance(value, Tensor) and value.ndim:
         raise RuntimeError(
@@ -205,7 +207,7 @@ def _scattered(
 
 
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Scalar = None,
     reduce: str | None = None,
 ) -> Tensor:  # fmt: skip
     """``input`` with elements along an axis, at the positions of an index, replaced by ``src``.

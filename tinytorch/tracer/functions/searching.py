@@ -10,6 +10,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.types import bool_, float64, int32, int64, promote
 from tinytorch.tracer.functions.covers import is_float
 from tinytorch.tracer.functions.masking import known
+from tinytorch.tracer.kinds import Operand
 from tinytorch.tracer.refusals import allocating
 from tinytorch.tracer.shapes import axis_of, check_tensor, reshape
 from tinytorch.tracer.tensor import Tensor
@@ -18,7 +19,7 @@ _REMEDY = "how many there are depends on the data; call it outside the compiled 
 
 
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, out_int32: bool = False, right: bool = False,
+    sorted_sequence: Tensor, input: Operand, *, out_int32: bool = False, right: bool = False,
     side: str | None = None, sorter: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """Where values belong in sorted rows: the last axis is searched, the others are equal.
@@ -71,7 +72,7 @@ def searchsorted(
     return low.to(int32) if out_int32 else low
 
 
-def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False,
+def bucketize(input: Operand, boundaries: Tensor, *, out_int32: bool = False,
               right: bool = False) -> Tensor:  # fmt: skip
     """Which bucket each value falls into, between sorted boundaries."""
     if check_tensor(boundaries, "bucketize").ndim != 1:
@@ -154,7 +155,9 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each value from 0 on occurs (or the sums of weights). Runs eagerly only."""
-    if check_tensor(input, "bincount").ndim != 1 or input.dtype.kind != "i":
+    if check_tensor(input, "bincount").dtype.kind != "i":
+        raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{input.dtype.name}'")
+    if input.ndim != 1:
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     values = known(input, "the size of bincount's result", _REMEDY)
     if values.size and values.min() < 0:

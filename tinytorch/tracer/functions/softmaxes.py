@@ -6,19 +6,21 @@ import math
 from typing import Any
 
 from tinytorch.ir import ops
+from tinytorch.ir.types import DType
 from tinytorch.tracer.functions.covers import in_float32
 from tinytorch.tracer.functions.reduction import without_axes
+from tinytorch.tracer.kinds import Axes
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.shapes import axes_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
-def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     """exp(x) / sum(exp(x)) along an axis, without overflow; in a dtype, if one is given."""
     return _softmax(_converted(input, "softmax", dtype), dim)
 
 
-def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int, dtype: DType | None = None) -> Tensor:
     """log(softmax(x)), without overflow or loss; in a dtype, if one is given."""
     return _log_softmax(_converted(input, "log_softmax", dtype), dim)
 
@@ -48,7 +50,7 @@ def _log_softmax(input: Tensor, dim: int) -> Tensor:
 
 
 @in_float32
-def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
+def logsumexp(input: Tensor, dim: Axes, keepdim: bool = False) -> Tensor:
     """log(sum(exp(x))) along axes, without overflow; integers become the default float."""
     x = input if input.dtype.is_floating_point else input.to(mode.default_dtype)
     axes = axes_of(dim, x.ndim)

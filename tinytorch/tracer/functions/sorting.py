@@ -10,6 +10,7 @@ from tinytorch.tracer.functions.extremes import check_filled
 from tinytorch.tracer.functions.reduction import without_axes
 from tinytorch.tracer.functions.results import ValuesIndices
 from tinytorch.tracer.functions.viewing import sliced
+from tinytorch.tracer.kinds import Operand
 from tinytorch.tracer.shapes import axis_of, check_tensor, reshape
 from tinytorch.tracer.tensor import Tensor
 
@@ -221,13 +222,13 @@ def _placed(out: Tensor, input: Tensor, dim: int | None, axis: int, keepdim: boo
     return reshape(moved, (*lead, *rest))
 
 
-def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+def quantile(input: Tensor, q: Operand, dim: int | None = None, keepdim: bool = False, *,
              interpolation: str = "linear") -> Tensor:  # fmt: skip
     """The q-th quantiles of all elements or along an axis; a NaN makes them NaN."""
     return _quantile("quantile", input, q, dim, keepdim, interpolation, False)
 
 
-def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
+def nanquantile(input: Tensor, q: Operand, dim: int | None = None, keepdim: bool = False, *,
                 interpolation: str = "linear") -> Tensor:  # fmt: skip
     """The q-th quantiles of all that is not NaN."""
     return _quantile("nanquantile", input, q, dim, keepdim, interpolation, True)

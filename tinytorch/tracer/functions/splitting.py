@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any
 
 from tinytorch.tracer.functions.viewing import sliced
+from tinytorch.tracer.kinds import Axes, Wholes
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.shapes import axis_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
@@ -32,7 +32,7 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 
 
 def split_with_sizes(
-    input: Tensor, split_sizes: Sequence[int], dim: int = 0
+    input: Tensor, split_sizes: Wholes, dim: int = 0
 ) -> tuple[Tensor, ...]:
     """Parts of given sizes, which add up to the axis."""
     if check_tensor(input, "split").ndim == 0:
@@ -93,7 +93,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
 
 
 def _split_along(name: str, least: int, axis: int) -> Any:
-    def function(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+    def function(input: Tensor, indices_or_sections: Axes) -> tuple[Tensor, ...]:
         if check_tensor(input, name).ndim < least:
             raise RuntimeError(
                 f"torch.{name} requires a tensor with at least {least} dimension"

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinytorch.ir import ops
 from tinytorch.ir.types import broadcast_shapes
+from tinytorch.tracer.kinds import Axes, Wholes
 from tinytorch.tracer.shapes import (
     axis_of,
     check_tensor,
@@ -95,7 +96,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     return tuple(select(input, axis, i) for i in range(int(input.shape[axis])))
 
 
-def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+def movedim(input: Tensor, source: Axes, destination: Axes) -> Tensor:
     """Axes moved to other places; the others keep their order."""
     froms = [source] if not isinstance(source, tuple | list) else list(source)
     tos = [destination] if not isinstance(destination, tuple | list) else list(destination)
@@ -259,7 +260,7 @@ def storage_offset(input: Tensor) -> int:
 
 
 def as_strided(
-    input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+    input: Tensor, size: Wholes, stride: Wholes, storage_offset: int | None = None
 ) -> Tensor:
     """The memory under ``input`` seen with given sizes and strides, in elements.
 

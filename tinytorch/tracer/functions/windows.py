@@ -5,15 +5,14 @@ They carry no name of PyTorch's: convolutions, pools and resampling are written 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from tinytorch.ir import ops
+from tinytorch.tracer.kinds import Wholes
 from tinytorch.tracer.tensor import Tensor
 
 
 def windows(
-    input: Tensor, dims: Sequence[int], sizes: Sequence[int], steps: Sequence[int],
-    gaps: Sequence[int],
+    input: Tensor, dims: Wholes, sizes: Wholes, steps: Wholes,
+    gaps: Wholes,
 ) -> Tensor:  # fmt: skip
     """A view of the windows along sorted, non-negative ``dims``.
 
@@ -32,8 +31,8 @@ def windows(
 
 
 def added_windows(
-    input: Tensor, dims: Sequence[int], steps: Sequence[int], gaps: Sequence[int],
-    shape: Sequence[int],
+    input: Tensor, dims: Wholes, steps: Wholes, gaps: Wholes,
+    shape: Wholes,
 ) -> Tensor:  # fmt: skip
     """Each element of each window added into zeros of ``shape``: the transpose of ``windows``."""
     return ops.unwindow(

@@ -199,5 +199,5 @@ def test_classes_are_those_that_pytorch_raises_in_one_place_or_another() -> None
     for kind in (ValueError, RuntimeError, OverflowError):
         with pytest.raises(kind, match="int64"):
             A.sum(2**70)
-    with pytest.raises(RuntimeError, match=r"not enough memory.*\[in ones\("):
+    with pytest.raises(RuntimeError, match=r"memory.*\[in ones\("):
         tt.ones(10**7, 10**7)

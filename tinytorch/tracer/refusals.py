@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from tinytorch.errors import TraceError
+from tinytorch.errors import OutOfMemoryError, TraceError
 from tinytorch.tracer.mode import user_origin
 
 
@@ -31,10 +31,10 @@ _ADDRESSES = 1 << 47
 """Bytes that a process can address."""
 
 
-def no_memory(shape: Sequence[Any], dtype: Any) -> RuntimeError:
+def no_memory(shape: Sequence[Any], dtype: Any) -> OutOfMemoryError:
     """The error for a tensor that memory does not hold, of the class that PyTorch raises."""
     size = math.prod(shape) * dtype.itemsize
-    return RuntimeError(
+    return OutOfMemoryError(
         f"can't allocate memory: a tensor of {dtype.name}{list(shape)} takes {size} bytes"
     )
 

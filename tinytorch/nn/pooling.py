@@ -213,8 +213,48 @@ class AdaptiveMaxPool2d(_AdaptiveMax):
     pool = staticmethod(F.adaptive_max_pool2d)
 
 
+class _MaxUnpool(Module):
+    """The partial inverse of a max pool."""
+
+    unpool: ClassVar[Callable[..., Tensor]]
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        """Put values back at the positions that the pool returned."""
+        return type(self).unpool(
+            input, indices, self.kernel_size, self.stride, self.padding, output_size
+        )
+
+    def extra_repr(self) -> str:
+        """Return the settings."""
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """Values of (N, C, L) where ``MaxPool1d`` found them, zeros elsewhere."""
+
+    unpool = staticmethod(F.max_unpool1d)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """Values of (N, C, H, W) where ``MaxPool2d`` found them, zeros elsewhere."""
+
+    unpool = staticmethod(F.max_unpool2d)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """Values of (N, C, D, H, W) where ``MaxPool3d`` found them, zeros elsewhere."""
+
+    unpool = staticmethod(F.max_unpool3d)
+
+
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d",
-    "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "MaxPool1d", "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
 ]  # fmt: skip

@@ -192,13 +192,20 @@ def _cubic(x: Tensor, axis: int, wanted: int, scale: float | None, corners: bool
     low = elementwise.floor(at)
     part, base = at - low, low.to(types.int64)
     total: Any = 0
+    for offset, weight in enumerate(cubic_weights(part), start=-1):
+        total = total + _weighted(taken(x, axis, _limited(base + offset, size)), axis, weight)
+    return total
+
+
+def cubic_weights(part: Tensor) -> list[Tensor]:
+    """Weights of the four neighbours of a place, ``part`` beyond the second: Keys, 1981."""
+    weights = []
     for offset in range(-1, 3):
         distance = elementwise.abs(part - offset)
         near = ((_CUBIC + 2) * distance - (_CUBIC + 3)) * distance * distance + 1
         far = ((distance - 5) * distance + 8) * distance * _CUBIC - 4 * _CUBIC
-        weight = near if offset in (0, 1) else far
-        total = total + _weighted(taken(x, axis, _limited(base + offset, size)), axis, weight)
-    return total
+        weights.append(near if offset in (0, 1) else far)
+    return weights
 
 
 _RESAMPLE: dict[str, Callable[[Tensor, int, int, float | None, bool], Tensor]] = {

@@ -188,3 +188,30 @@ def test_refusals() -> None:
     sizes = [2, 3]
     with pytest.raises(CheckpointError, match="other types"):
         checkpoint(lambda a: a.expand(sizes.pop()), x).sum().backward()
+
+
+def test_memory_of_a_deep_network_is_that_of_one_part() -> None:
+    """What is computed again waits for the backward pass, and its memory is used in turn."""
+    found = {}
+    for name, run in (("plain", lambda f, x: f(x)), ("checkpoint", checkpoint)):
+        tt.manual_seed(0)
+        parts = [
+            nn.Sequential(nn.Linear(8, 64), nn.GELU(), nn.Linear(64, 64), nn.GELU(),
+                          nn.Linear(64, 8))
+            for _ in range(6)
+        ]  # fmt: skip
+        weights = [p for part in parts for p in part.parameters()]
+
+        @tt.compile
+        def step(x: Tensor, run: Any = run, parts: Any = parts) -> Any:
+            for part in parts:
+                x = x + run(part, x)
+            return x.detach(), grad(x.square().sum(), weights)  # noqa: B023
+
+        x, found_grads = step(tt.ones(32, 8))
+        found[name] = (step.program.arena_bytes, [x, *found_grads])
+    for a, b in zip(found["plain"][1], found["checkpoint"][1], strict=True):
+        np.testing.assert_allclose(b.numpy(), a.numpy(), rtol=1e-4, atol=1e-5)
+    part_bytes = 4 * 32 * 64 * 4  # values of its hidden layers
+    assert found["plain"][0] > 6 * part_bytes
+    assert found["checkpoint"][0] < 3 * part_bytes

@@ -221,9 +221,10 @@ cat = linear(
 
 barrier: Op = linear(
     "barrier", "movement",
-    "The value itself, as one that no pass merges with it: what is computed from it is computed "
-    "again. ``label`` tells one barrier from another.",
+    "The value of the first operand, as one that no pass merges with it: what is computed from it "
+    "is computed again, and not before the other operands are. ``label`` tells one barrier from "
+    "another.",
     infer=lambda types, attrs: types[0],
-    eager=lambda x, label: x,
-    transpose=lambda g, x, label: (g,),
+    eager=lambda x, *after, label: x,
+    transpose=lambda g, x, *after, label: (g, *[None] * len(after)),
 )  # fmt: skip

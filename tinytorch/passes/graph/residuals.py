@@ -3,7 +3,7 @@
 A value of the forward pass is computed again if that is cheap: elementwise arithmetic, views, and
 random bits from their counters, of values that are there anyway (slices of xs, constants) or kept.
 Anything else is kept: products, reductions, costly functions, results of inner control flow. What
-stands behind a barrier was asked to be computed again (``checkpoint``), and is.
+a checkpoint computes again waits for a cotangent, and so belongs to the backward pass.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ class Residuals:
         self.carry = frozenset(carry)
         self.steady = steady
         self._backward = dependents(joint, seeds)
-        barriers = [n for n in joint if n.op is ops.barrier and n not in original]
-        self._again = dependents(joint, barriers) if barriers else set()
         self._plans: dict[Node, frozenset[Node]] = {}
         keep: set[Node] = set()
         for node in self._frontier(found):
@@ -82,7 +80,7 @@ class Residuals:
         return self._plans[goal]
 
     def _is_kept(self, node: Node) -> bool:
-        if not isinstance(node.type, TensorType) or node in self._again:
+        if not isinstance(node.type, TensorType):
             return False
         if node.op is ops.get:  # of the forward loop, or of one that control merges with it
             return True

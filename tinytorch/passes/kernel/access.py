@@ -116,6 +116,27 @@ def bases_of(operands: Iterable[Node], kept: AbstractSet[Node] = frozenset()) ->
     return found
 
 
+def awaited(operands: Iterable[Node], again: AbstractSet[Node] = frozenset()) -> list[Node]:
+    """Values that have to be there before something reads these operands: barriers say so.
+
+    Values ``again`` are computed by their readers, who wait for what those wait for.
+    """
+    found: list[Node] = []
+    stack, seen = list(operands), set()
+    while stack:
+        node = stack.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if node.op is ops.barrier:
+            found += node.inputs[1:]
+        if node.op.name in PURE_VIEWS:
+            stack.append(node.inputs[0])
+        elif node.op.name in GUARDED_VIEWS or node in again:
+            stack.extend(node.inputs)
+    return [base for base in bases_of(found) if base.op.name != "input"]
+
+
 def storage_of(node: Node) -> Node:
     """The node whose buffer holds this one's elements in the same order."""
     while node.op in (ops.reshape, ops.barrier):

@@ -16,7 +16,14 @@ import networkx as nx
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.types import TupleType
-from tinytorch.passes.kernel.access import SOURCES, base_of, bases, bases_of, storage_of
+from tinytorch.passes.kernel.access import (
+    SOURCES,
+    awaited,
+    base_of,
+    bases,
+    bases_of,
+    storage_of,
+)
 from tinytorch.passes.kernel.contraction import product_operands
 from tinytorch.passes.kernel.domain import Plan, joined, make_plan
 
@@ -88,6 +95,7 @@ class _Fusion:
         self.enabled = enabled
         live = graph.live()
         self.nodes = [n for n in graph if n in live]
+        self._waiting = any(n.op is ops.barrier for n in self.nodes)
         self.required = self._required()
         self.elements: set[Node] = set()
         self.recomputed = self._recomputed()
@@ -216,7 +224,8 @@ class _Fusion:
         place = self._place(node)
         if place is None:
             return
-        for base in self._expanded_bases(node):
+        waits = awaited(node.inputs, self.recomputed) if self._waiting else []
+        for base in (*self._expanded_bases(node), *waits):
             source = self._place(base)
             if source is not None and source != place:
                 self.flow.add_edge(source, place)

@@ -11,7 +11,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.target import Target
 from tinytorch.passes.graph.rebuild import CONTROL
-from tinytorch.passes.kernel.access import storage_of
+from tinytorch.passes.kernel.access import awaited, storage_of
 from tinytorch.passes.kernel.contraction import Operand, by_library, product_operands
 from tinytorch.passes.kernel.fuse import Fused, is_opaque
 from tinytorch.passes.kernel.lower import Lowered, lower
@@ -48,6 +48,10 @@ class PlannedStep:
     control: Node | None = None
     nested: dict[str, Nested] = field(default_factory=dict)
     """The sub-graphs of ``control``, by attribute."""
+    members: list[Node] = field(default_factory=list)
+    """What is computed: beside the nodes written those that no other step reads."""
+    waits: list[Node] = field(default_factory=list)
+    """Values that have to be there before, though they are not read."""
 
     @property
     def can_fail(self) -> bool:
@@ -63,6 +67,9 @@ def plan_steps(
     """Lower every group, product and piece of control flow; ``inner`` plans a sub-graph."""
     steps = [_kernel_step(lower(graph, group, fused, target)) for group in fused.groups]
     live = graph.live()
+    waiting = any(node.op is ops.barrier for node in live)
+    for step, group in zip(steps, fused.groups, strict=True):
+        step.members = group.members
     for node in graph:
         if node not in live or not is_opaque(node):
             continue
@@ -82,6 +89,10 @@ def plan_steps(
             steps.append(PlannedStep(reads, [node], product=node, operands=operands))
         else:
             steps.append(_kernel_step(lower_product(graph, node, target)))
+        steps[-1].members = [node]
+    for step in steps if waiting else ():
+        taken = [n for member in step.members for n in member.inputs]
+        step.waits = awaited(taken, fused.recomputed)
     return steps
 
 
@@ -104,15 +115,15 @@ def _control_step(
 
 
 def dependencies(steps: list[PlannedStep]) -> nx.DiGraph:
-    """The order that values impose: writer before reader."""
+    """The order that values impose: writer before reader, and before what waits for it."""
     flow: nx.DiGraph = nx.DiGraph()
     writer: dict[Node, PlannedStep] = {}
     for step in steps:
         flow.add_node(step)
-        for node in step.writes:
+        for node in (*step.members, *step.writes):
             writer[node] = step
     for step in steps:
-        for node in step.reads:
+        for node in (*step.reads, *step.waits):
             source = writer.get(node)
             if source is not None and source is not step:
                 flow.add_edge(source, step)

@@ -2,7 +2,8 @@
 
 Eagerly the part is one entry of the tape; its backward runs the function again and goes through
 that. Inside a trace it is a ``custom`` op whose backward starts from barriers, so that no pass
-finds the repeated computation to be one that was made before.
+finds the repeated computation to be one that was made before, or makes it before the cotangents
+are there.
 
 Chen, Xu, Zhang, Guestrin: Training Deep Nets with Sublinear Memory Cost (2016).
 """
@@ -247,7 +248,7 @@ def _repeated(sub: Graph, flags: Sequence[bool], label: int) -> tuple[Graph, tup
     flowing = [i for i, n in enumerate(sub.outputs) if differentiable(n.type)]
     seeds = [new.add_input(sub.outputs[i].type, f"cotangent_{i}") for i in flowing]
     rest = [new.add_input(n.type, sub.names.get(n, "")) for n in sub.inputs]
-    again = [new.add(ops.barrier, [n], label=label) for n in rest]
+    again = [new.add(ops.barrier, [n, *seeds], label=label) for n in rest]
     outputs = inline(new, sub, again)
     wanted = [n for n, flag in zip(again, flags, strict=True) if flag]
     found = vjp(new, [outputs[i] for i in flowing], seeds, wanted)

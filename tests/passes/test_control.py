@@ -114,6 +114,25 @@ def test_a_gradient_takes_two_loops() -> None:
     assert counts(optimize(graph, PassManager()))["scan"] == 2
 
 
+def test_a_branch_runs_once_and_keeps_what_its_gradient_reads() -> None:
+    def gradient(x: Any, w: Any) -> Any:
+        y, z = tt.cond(
+            x.sum() > 0, lambda x: ((x @ w).exp() @ w, x), lambda x: (x.sin(), (x @ w).cos()), (x,)
+        )
+        return tt.autograd.grad((y * y).sum() + (z * z).sum(), (x, w))
+
+    graph = traced(gradient, (3, 3), (3, 3))
+    forward, backward = (n for n in optimize(graph, PassManager()) if n.op is ops.cond)
+    true, false = forward.attrs["true"], forward.attrs["false"]
+    assert [counts(g)["matmul"] for g in (true, false)] == [2, 1]
+    assert len(true.outputs) == 2 + 1  # exp of a product in one branch, a product in the other
+    true, false = backward.attrs["true"], backward.attrs["false"]
+    assert [counts(g)["matmul"] for g in (true, false)] == [4, 2]
+    assert not counts(true)["exp"]
+    for seed in range(3):
+        execution.check(graph, values(graph, seed), tolerance=1e-12)
+
+
 def test_values_and_tangents_take_one_loop() -> None:
     def both(w: Any, h: Any, xs: Any, t: Any) -> Any:
         return rnn(w, h, xs), tt.func.jvp(lambda h: rnn(w, h, xs), (h,), (t,))

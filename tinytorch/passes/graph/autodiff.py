@@ -16,7 +16,7 @@ from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, Proxy, dependents
 from tinytorch.ir.types import TupleType
 from tinytorch.passes.graph import derivatives
-from tinytorch.passes.graph.derivatives import differentiable, zeros
+from tinytorch.passes.graph.cotangents import differentiable, zeros
 from tinytorch.passes.graph.rebuild import inline
 from tinytorch.passes.graph.sizes import with_sizes
 

@@ -1,8 +1,9 @@
 """Simpler control flow: loops merged, results and operands that nobody needs left out.
 
 A derivative of a scan brings a scan of its own that computes the same carry and keeps more, or
-computes tangents beside it; both become one. What is decided beforehand (a constant predicate, no
-steps) is expanded, and what a loop need not do step by step is moved out of it (``motion``).
+computes tangents beside it; both become one, as do choices by one predicate. What is decided
+beforehand (a constant predicate, no steps) is expanded, and what a loop need not do step by step is
+moved out of it (``motion``).
 """
 
 from __future__ import annotations
@@ -107,9 +108,48 @@ class _Union:
         return target.add(ops.scan_, operands, **attrs), places
 
 
-def _mergeable(graph: Graph) -> _Union | None:
-    """Two scans of one length and direction of which neither needs the other."""
+class _Choice:
+    """Two conds with one predicate as one."""
+
+    def __init__(self, first: Node, second: Node) -> None:
+        self.scans = (first, second)
+
+    def finish(self, known: dict[Node, Node], target: Graph) -> tuple[Node, list[list[int]]]:
+        """See ``_Union``."""
+        operands = list(dict.fromkeys(n for c in self.scans for n in c.inputs[1:]))
+        branches: dict[str, Graph] = {}
+        results: list[list[Node]] = []
+        for which in ("true", "false"):
+            new = Graph(self.scans[0].attrs[which].name)
+            new.default_dtype = self.scans[0].attrs[which].default_dtype
+            inputs = {n: new.add_input(n.type, f"x{i}") for i, n in enumerate(operands)}
+            results.append([
+                out for c in self.scans
+                for out in inline(new, c.attrs[which], [inputs[n] for n in c.inputs[1:]])
+            ])  # fmt: skip
+            branches[which] = new
+        pairs = list(zip(*results, strict=True))
+        distinct = list(dict.fromkeys(pairs))
+        for new, outputs in zip(branches.values(), zip(*distinct, strict=True), strict=True):
+            new.outputs = list(outputs)
+            new.freeze()
+        at = [distinct.index(pair) for pair in pairs]
+        count = len(self.scans[0].type.items)
+        predicate = known[self.scans[0].inputs[0]]
+        chosen = target.add(ops.cond, [predicate, *(known[n] for n in operands)], **branches)
+        return chosen, [at[:count], at[count:]]
+
+
+def _mergeable(graph: Graph) -> _Union | _Choice | None:
+    """Two loops of one length and direction, or two choices, of which neither needs the other."""
     live = graph.live()
+    conds = [n for n in graph if n.op is ops.cond and n in live]
+    for position, first in enumerate(conds):
+        others = [c for c in conds[position + 1 :] if c.inputs[0] is first.inputs[0]]
+        behind = dependents(graph, [first]) if others else set()
+        for second in others:
+            if second not in behind:
+                return _Choice(first, second)
     scans = [n for n in graph if n.op is ops.scan_ and n in live]
     for position, first in enumerate(scans):
         behind = dependents(graph, [first])
@@ -122,8 +162,8 @@ def _mergeable(graph: Graph) -> _Union | None:
     return None
 
 
-def _merged(graph: Graph, union: _Union) -> Graph:
-    """Rebuild a graph with the two scans as one, where the first one stood."""
+def _merged(graph: Graph, union: _Union | _Choice) -> Graph:
+    """Rebuild a graph with the two as one, where the first one stood."""
     first, second = union.scans
     new = Graph(graph.name)
     new.default_dtype = graph.default_dtype

@@ -8,42 +8,19 @@ by a forward scan that ``control`` later merges with the original one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph, Node, Proxy, needed
 from tinytorch.ir.types import TensorType
+from tinytorch.passes.graph.choice import pull_cond
+from tinytorch.passes.graph.cotangents import Vjp, differentiable, items, started, zeros
 from tinytorch.passes.graph.motion.loop import PLAIN
 from tinytorch.passes.graph.rebuild import copy_nodes, inline
 from tinytorch.passes.graph.residuals import Residuals
 
-Vjp = Callable[[Graph, Sequence[Node], Sequence[Node], Sequence[Node]], list[Node | None]]
 Jvp = Vjp
-
-
-def differentiable(type: Any) -> bool:
-    """Whether a value of this type can carry a cotangent."""
-    return isinstance(type, TensorType) and type.dtype.is_floating_point
-
-
-def zeros(graph: Graph, type: TensorType) -> Node:
-    """A constant that stands for a derivative of zero."""
-    return graph.constant(0, type.shape, type.dtype)
-
-
-def started(sub: Graph, name: str) -> tuple[Graph, list[Node], list[Node]]:
-    """A new graph that begins as a copy of another; its inputs, and the other's outputs."""
-    new = Graph(f"{sub.name}_{name}")
-    new.default_dtype = sub.default_dtype
-    inputs = [new.add_input(n.type, sub.names.get(n, "")) for n in sub.inputs]
-    return new, inputs, inline(new, sub, inputs)
-
-
-def items(graph: Graph, node: Node, start: int = 0) -> list[Node]:
-    """Results of a node that has several, from one on."""
-    return [graph.add(ops.get, [node], index=i) for i in range(start, len(node.type.items))]
 
 
 # ------------------------------------------------------------------------- VJP
@@ -57,38 +34,9 @@ def pull(
     cotangents = {i: c.node for i, c in g.items() if differentiable(node.type.items[i])}
     if not wanted or not cotangents:
         return [None] * len(node.inputs)
-    rule = {"cond": _pull_cond, "scan": _pull_scan, "while": _pull_while}
+    rule = {"cond": pull_cond, "scan": _pull_scan, "while": _pull_while}
     found = rule[node.op.name](graph, node, cotangents, wanted, vjp)
     return [Proxy(graph, found[i]) if i in found else None for i in range(len(node.inputs))]
-
-
-def vjp_graph(
-    sub: Graph, given: Sequence[int], wanted: Sequence[int], vjp: Vjp
-) -> tuple[Graph, list[Node | None]]:
-    """A graph under construction for the VJP of another, and the cotangents of inputs ``wanted``.
-
-    Its inputs are those of ``sub`` followed by a cotangent for each output index in ``given``.
-    """
-    new, inputs, outputs = started(sub, "vjp")
-    seeds = [new.add_input(sub.outputs[i].type, f"cotangent_{i}") for i in given]
-    return new, vjp(new, [outputs[i] for i in given], seeds, [inputs[i] for i in wanted])
-
-
-def _pull_cond(
-    graph: Graph, node: Node, g: dict[int, Node], wanted: list[int], vjp: Vjp
-) -> dict[int, Node]:
-    """The same choice between the branches' VJPs, each of which runs its branch again."""
-    given, inner = sorted(g), [i - 1 for i in wanted]
-    branches = [vjp_graph(node.attrs[b], given, inner, vjp) for b in ("true", "false")]
-    kept = [i for i in range(len(inner)) if any(found[i] is not None for _, found in branches)]
-    if not kept:
-        return {}
-    for new, found in branches:
-        new.outputs = [found[i] or zeros(new, new.inputs[inner[i]].type) for i in kept]
-    operands = [*node.inputs, *(g[i] for i in given)]
-    (true, _), (false, _) = branches
-    chosen = graph.add(ops.cond, operands, true=true.freeze(), false=false.freeze())
-    return dict(zip([wanted[i] for i in kept], items(graph, chosen), strict=True))
 
 
 def _pull_while(

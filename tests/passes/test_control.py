@@ -198,6 +198,30 @@ def test_cuda_text_is_refused() -> None:
         emit_program(program)
 
 
+def rows(xs: Any) -> Any:
+    return tt.scan(lambda h, x: ((h * x).tanh(),) * 2, xs[0], xs)[1]
+
+
+@pytest.mark.parametrize(
+    ("function", "kind"), [(choose, "cond"), (rows, "scan"), (newton, "while_loop")]
+)
+def test_the_refusal_of_cuda_text_names_line_and_remedy(function: Any, kind: str) -> None:
+    compiled = tt.compile(function)
+    compiled(*(tt.ones(4, 1) for _ in range(function.__code__.co_argcount)))
+    lines = range(*(function.__code__.co_firstlineno + n for n in (1, 8)))
+    with pytest.raises(CompileError, match=f"a {kind} cannot.*(where|Python)") as caught:
+        emit_program(compiled.program)
+    assert any(f"(at test_control.py:{line})" in str(caught.value) for line in lines)
+
+
+def test_cuda_text_for_any_size_is_refused_with_lines_and_a_remedy() -> None:
+    compiled = tt.compile(lambda x: x.softmax(1))
+    for size in (3, 4):
+        compiled(tt.ones(2, size))
+    with pytest.raises(CompileError, match=r"\(at test_control.py:\d+\).*arguments of one size"):
+        emit_program(compiled.program)
+
+
 def added(op: Any, inputs: list[TensorType], **attrs: Any) -> Node:
     graph = Graph("f")
     return graph.add(op, [graph.add_input(t, "x") for t in inputs], **attrs)

@@ -109,11 +109,15 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Run the steps of one of two lists, by the bool in slot ``predicate``."""
+    """Run the steps of one of two lists, by the bool in slot ``predicate``.
+
+    ``where`` is the user's line.
+    """
 
     predicate: int
     true: tuple[Step, ...]
     false: tuple[Step, ...]
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,10 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Run ``body`` ``count`` times, or as long as slot ``condition`` holds after ``test``."""
+    """Run ``body`` ``count`` times, or as long as slot ``condition`` holds after ``test``.
+
+    ``where`` is the user's line.
+    """
 
     body: tuple[Step, ...]
     carries: tuple[Carry, ...]
@@ -150,6 +157,7 @@ class Loop:
     reverse: bool = False
     condition: int | None = None
     test: tuple[Step, ...] = ()
+    where: str = ""
 
 
 Step: TypeAlias = Launch | Product | Copy | Branch | Loop

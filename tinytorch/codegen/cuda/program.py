@@ -63,10 +63,7 @@ class _ProgramText:
             elif isinstance(step, Product):
                 self._product(step)
             elif isinstance(step, Branch | Loop):
-                raise CompileError(
-                    f"program {self.program.name}: cond, scan and while_loop cannot be printed as "
-                    "one list of CUDA launches"
-                )
+                raise _control_flow(self.program.name, step)
             else:
                 views = [f"{self._use(s)}.view(np.uint8)" for s in (step.source, step.target)]
                 blocks = min(1024, max(1, -(-step.nbytes // 256)))
@@ -148,6 +145,21 @@ class _ProgramText:
             for error, message, _ in self.program.messages
         ]
         return ["MESSAGES = [", *rows, "]"] if rows else []
+
+
+def _control_flow(name: str, step: Branch | Loop) -> CompileError:
+    """The error for a step that decides on the host what runs next."""
+    if isinstance(step, Branch):
+        kind, remedy = "cond", "compute both values and choose with where(pred, a, b)"
+    elif step.condition is None:
+        kind, remedy = "scan", "write the loop in Python, which unrolls it, or as one op on an axis"
+    else:
+        kind, remedy = "while_loop", "write a loop of a fixed number of steps in Python"
+    place = f" (at {step.where})" if step.where else ""
+    return CompileError(
+        f"program {name}: a {kind} cannot be printed for CUDA{place}: cond, scan and while_loop "
+        f"are no plain list of launches; {remedy}, or run it on the CPU"
+    )
 
 
 def _view(offset: int, nbytes: int, storage: str) -> str:

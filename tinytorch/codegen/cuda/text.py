@@ -65,9 +65,12 @@ class Text:
         Raises CompileError for a kernel for any size: grids are planned from known sizes.
         """
         if kernel.open or kernel.dims:
+            lines = ", ".join(dict.fromkeys(where for _, where in kernel.origins))
+            place = f" (at {lines})" if lines else ""
             raise CompileError(
-                f"{kernel.name} is for any size, which CUDA text is not printed for yet; compile "
-                "the graph at one size (passes.graph.sizes.with_sizes)"
+                f"kernel {kernel.name}{place} is for any size, and CUDA text is printed for known "
+                "sizes alone: call a freshly compiled function with arguments of one size, without "
+                "mark_dynamic, or fix the sizes of its graph (passes.graph.sizes.with_sizes)"
             )
         printer = BlockPrinter(kernel, self.expressions)
         printer.body(kernel.body, 1)

@@ -58,6 +58,7 @@ class ControlPlanner:
             if user in step.writes:
                 self.results[user.attrs["index"]] = user
         self.temporary: list[int] = []
+        self._where = self.memory.graph.origin_of(self.node)
 
     def run(self) -> list[Step]:
         """The steps: copies of initial values, the branch or loop, copies of results."""
@@ -81,8 +82,7 @@ class ControlPlanner:
             self.temporary.append(self.memory.arena_slot(like, "unused"))
             return self.temporary[-1]
         if node not in self.memory.slot_of:
-            where = self.memory.graph.origin_of(self.node)
-            self.memory.slot_of[node] = self.memory.arena_slot(node, where)
+            self.memory.slot_of[node] = self.memory.arena_slot(node, self._where)
         return self.memory.slot_of[node]
 
     def _nested(self, nested: Nested, inputs: Sequence[int], outputs: Sequence[int]) -> list[Step]:
@@ -116,7 +116,7 @@ class ControlPlanner:
         likes = nested["true"].graph.outputs
         results = [self._result(i, like) for i, like in enumerate(likes)]
         true, false = (self._nested(nested[b], operands, results) for b in ("true", "false"))
-        return [Branch(predicate, tuple(true), tuple(false))]
+        return [Branch(predicate, tuple(true), tuple(false), self._where)]
 
     # ------------------------------------------------------------------ loops
 
@@ -162,7 +162,8 @@ class ControlPlanner:
         outputs = [*(c.next for c in carries), *(s.view for s in written)]
         steps = self._nested(body, inputs, outputs)
         length = int(self.memory.at(attrs["length"]))
-        loop = Loop(tuple(steps), tuple(carries), (*read, *written), length, attrs["reverse"])
+        loop = Loop(tuple(steps), tuple(carries), (*read, *written), length, attrs["reverse"],
+                    where=self._where)  # fmt: skip
         return [*before, loop, *after]
 
     def _slice(self, whole: int, inner: Node, moving: bool = True) -> Slice:
@@ -180,5 +181,6 @@ class ControlPlanner:
         self.temporary.append(condition)
         test = self._nested(nested["condition"], inputs, [condition])
         body = self._nested(nested["body"], inputs, [c.next for c in carries])
-        loop = Loop(tuple(body), tuple(carries), condition=condition, test=tuple(test))
+        loop = Loop(tuple(body), tuple(carries), condition=condition, test=tuple(test),
+                    where=self._where)  # fmt: skip
         return [*before, loop, *after]

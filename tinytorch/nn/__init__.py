@@ -11,6 +11,7 @@ from tinytorch.nn import (
     upsampling,
     utils,
 )  # fmt: skip
+from tinytorch.nn import optimized as optimized
 from tinytorch.nn.activation import (
     CELU,
     ELU,

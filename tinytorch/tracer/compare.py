@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.ir.storage import numbers
-from tinytorch.tracer.compiled import Compiled, compile
+from tinytorch.tracer.compiled import Compiled
 from tinytorch.tracer.specialize import Traced, trace_call
 from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tree import flatten
@@ -61,7 +61,8 @@ def compare(
     Results, updated states (parameters, moments, buffers) and gradients are compared. Both runs
     start from the state at hand, and that state is put back at the end: comparing changes nothing.
     """
-    compiled: Compiled = function if isinstance(function, Compiled) else compile(function)
+    function = getattr(function, "_compiled", function)  # a compiled module's
+    compiled = function if isinstance(function, Compiled) else Compiled(function)
     traced = trace_call(compiled.function, args, kwargs, compiled.name)
     captured = [tensor for _, tensor in traced.trace.captures]
     before = _State(captured)

@@ -9,6 +9,7 @@ stale result: a change is seen, or was refused when the function was traced.
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
 import warnings
@@ -41,7 +42,7 @@ class Compiled:
     """A function compiled at its first call, and again for every new kind of call."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        functools.update_wrapper(self, function)
+        functools.update_wrapper(self, function, updated=())
         self.function = function
         self.name = getattr(function, "__name__", type(function).__name__)
         self._replays: list[Replay] = []
@@ -55,6 +56,15 @@ class Compiled:
         self.calls = 0
         self.compiles = 0
         self.retraces = 0
+
+    def __getattr__(self, name: str) -> Any:
+        """What the function itself has: attributes of its own."""
+        if name.startswith("__") or "function" not in self.__dict__:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
+        return getattr(self.function, name)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled:
+        return Compiled(copy.deepcopy(self.function, memo))
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: one compiled function an instance."""
@@ -315,7 +325,18 @@ def compile(function: Callable[..., Any] | None = None) -> Any:  # noqa: A001
         return compile
     if not callable(function):
         raise TypeError(f"compile expects a callable, got {type(function).__name__}")
+    for kind, form in _forms:
+        if isinstance(function, kind):
+            return form(function)
     return Compiled(function)
+
+
+_forms: list[tuple[type, Callable[[Any], Any]]] = []
+
+
+def register_form(kind: type, form: Callable[[Any], Any]) -> None:
+    """Say what ``compile`` returns for objects of a kind: something that behaves as they do."""
+    _forms.append((kind, form))
 
 
 pullback.set_call_runner(run_subgraph)

@@ -38,7 +38,7 @@ ALSO = {
     ("tracer", "tinytorch.passes.graph.batching"),
 }  # fmt: skip
 NUMBA_CORE = {"tinytorch.runtime.jit"}
-NUMBA = NUMBA_CORE | {"tinytorch.runtime.intrinsics"}
+NUMBA = NUMBA_CORE | {"tinytorch.runtime.intrinsics", "tinytorch.runtime.cuda"}
 OPTIONAL = {"torch", "jax", "matplotlib", "ml_dtypes", "sklearn", "tqdm"}
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from tinytorch.codegen import cpu
+from tinytorch.codegen import cpu, cuda
 from tinytorch.config import codegen_key, config
 from tinytorch.ir.graph import Graph
 from tinytorch.ir.program import Program
 from tinytorch.ir.source import Source
-from tinytorch.ir.target import CPU, Target
+from tinytorch.ir.target import CPU, CUDA, Target
 from tinytorch.ir.verify import verify
 from tinytorch.passes.base import Observer, PassManager
 from tinytorch.passes.observe import interpreting, verifying
@@ -80,4 +80,15 @@ def emit(program: Program, target: Target = CPU) -> dict[str, Source]:
     return {k.name: cpu.emit(k) for k in program.kernels}
 
 
-__all__ = ["Compiled", "build", "codegen_key", "emit"]
+def print_cuda(graph: Graph, threads: int | None = None) -> tuple[Program, str]:
+    """Compile a graph for CUDA; return its program and the text that ``runtime.cuda`` runs.
+
+    ``threads``: see ``codegen.cuda.emit_program``. Raises CompileError for control flow and for
+    symbolic sizes.
+    """
+    manager = _manager(graph, None)
+    program = lower_program(optimize(graph, manager), CUDA, config.fuse, manager)
+    return program, cuda.emit_program(program, threads)
+
+
+__all__ = ["Compiled", "build", "codegen_key", "emit", "print_cuda"]

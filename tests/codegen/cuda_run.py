@@ -25,54 +25,15 @@ from tinytorch.ir.interpret import interpret
 from tinytorch.ir.program import Program
 from tinytorch.ir.storage import numbers
 from tinytorch.ir.types import bfloat16
+from tinytorch.runtime import cuda
 
 HERE = Path(__file__).resolve()
 TESTS = HERE.parent.parent
 
 
-class Shim:
-    """``math`` with numpy's values where Python raises: CUDA's functions return inf and NaN."""
-
-    def __getattr__(self, name: str) -> Any:
-        import math
-
-        spelled = {"pow": "power"}.get(name, name)
-        return getattr(np, spelled, None) or getattr(math, name)
-
-
-def define(text: str, simulated: bool) -> dict[str, Any]:
-    """Run a text and return what it defines."""
-    names: dict[str, Any] = {}
-    exec(compile(text, "<emitted>", "exec"), names)
-    if simulated:
-        names["math"] = Shim()
-    return names
-
-
-def _plain(array: np.ndarray) -> np.ndarray:
-    """bfloat16 as the device has it: bits."""
-    return array.view(np.uint16) if array.dtype == bfloat16.numpy else array
-
-
 def launch(program: Program, arrays: list[np.ndarray], threads: int | None) -> dict[int, Any]:
-    """Run a program on the device; return the caller's buffers by slot, as numpy arrays."""
-    from numba import config, cuda
-
-    names = define(emit_program(program, threads), bool(config.ENABLE_CUDASIM))
-    given = dict(zip(program.inputs, arrays, strict=True))
-    buffers: dict[int, Any] = {}
-    for slot in program.slots:
-        if slot.offset is None:
-            blank = np.zeros(1, np.int64) if slot.id == program.status else None
-            value = given.get(slot.id, blank)
-            if value is None:
-                value = np.full(slot.size, 77, slot.dtype.numpy)
-            buffers[slot.id] = cuda.to_device(_plain(np.array(value)).reshape(-1))
-    garbage = np.full(max(1, names["ARENA_BYTES"]), 0xAB, np.uint8)
-    with np.errstate(all="ignore"):
-        names["run"](*buffers.values(), cuda.to_device(garbage))
-        cuda.synchronize()
-    return {slot: buffer.copy_to_host() for slot, buffer in buffers.items()}
+    """Run a program in memory full of garbage; return the caller's buffers by slot."""
+    return cuda.launch(cuda.define(emit_program(program, threads)), program, arrays, fill=77)
 
 
 def check(case: Case, threads: int | None) -> None:

@@ -9,13 +9,13 @@ import pytest
 from cuda_cases import CASES
 from cuda_rows import NAMES as ROWS
 from cuda_rows import elementwise, one_sample
-from cuda_run import define
 
 from tinytorch.codegen.cuda import emit, emit_product
 from tinytorch.ir.op import TABLE
 from tinytorch.ir.program import Launch, Product, Program
 from tinytorch.ir.source import Source
 from tinytorch.ir.types import float32
+from tinytorch.runtime.cuda import define
 
 pytestmark = [
     pytest.mark.slow,
@@ -44,7 +44,7 @@ def assembled(source: Source, numbers: int, cc: tuple[int, int], patch: Any) -> 
     dtypes = [np.dtype(d.storage) for d in (*source.buffers, *(d for d, _ in source.scratch))]
     kinds = [types.boolean if d.kind == "b" else getattr(types, d.name) for d in dtypes]
     signature = tuple(k[::1] for k in kinds) + (types.int64,) * numbers
-    names = define(source.text, simulated=False)
+    names = define(source.text)
     kernels = [names[entry].py_func for entry in (source.entry, source.finish) if entry]
     return "\n".join(numba_cuda.compile_ptx(k, signature, cc=cc)[0] for k in kernels)
 

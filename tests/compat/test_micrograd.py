@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import numpy as np
@@ -178,6 +179,71 @@ def test_K9_worked_sums():
     L = z**2
     L.backward()
     assert (z.data, L.data, w.grad, x.grad, b.grad) == (7, 49, 42, 28, 14)
+
+
+def sine(x):
+    """An operation written as micrograd's own are."""
+    out = Value(math.sin(x.data), (x,), "sin")
+
+    def _backward():
+        x.grad += math.cos(x.data) * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def product(a, b):
+    out = Value(a.data * b.data, (a, b), "*")
+
+    def _backward():
+        a.grad += b.data * out.grad
+        b.grad += a.data * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def test_K2_operations_made_by_hand_join_the_graph():
+    x = Value(0.7)
+    y = x * 2
+    z = product(sine(y), y) + product(y, y)
+    z.backward()
+    assert z.data == pytest.approx(1.4 * math.sin(1.4) + 1.96)
+    slope = math.sin(1.4) + 1.4 * math.cos(1.4) + 2.8
+    assert (x.grad, y.grad) == (pytest.approx(2 * slope), pytest.approx(slope))
+    z.backward()
+    assert x.grad == pytest.approx(4 * slope)
+    unfinished = Value(3.0, (x,), "no derivative")
+    x.grad = 0
+    unfinished.backward()
+    assert x.grad == 0.0
+
+
+def test_K2_one_step_at_a_time():
+    x = Value(0.7)
+    y = x * 2
+    s = sine(y)
+    p = s * y
+    p.grad = 1.0
+    for value in (p, s, y, x):
+        value._backward()
+    assert x.grad == pytest.approx(2 * (math.sin(1.4) + 1.4 * math.cos(1.4)))
+    twice = x + x
+    x.grad, twice.grad = 0, 1.0
+    twice._backward()
+    assert x.grad == 2.0
+
+
+def test_K2_a_derivative_can_be_replaced_until_it_is_used():
+    x = Value(3.0)
+    y = x * x
+    y._backward = lambda: None
+    (y + x).backward()
+    assert x.grad == 1.0
+    z = x * x
+    z + 1  # noqa: B018
+    with pytest.raises(RuntimeError, match="before the value is used"):
+        z._backward = lambda: None
 
 
 @pytest.mark.parametrize("compiled", [False, True])

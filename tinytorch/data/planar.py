@@ -7,7 +7,9 @@ for ``spiral``, which draws nothing. Source: MiniTorch, ``minitorch/datasets.py`
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +18,15 @@ from tinytorch.data.sampler import uniform
 from tinytorch.tracer.factories import from_numpy
 from tinytorch.tracer.generator import Generator
 
-Rule = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Rule = Callable[[Any, Any], Any]
+RULES: dict[str, Rule] = {
+    "Simple": lambda x, y: x < 0.5,
+    "Diag": lambda x, y: x + y < 0.5,
+    "Split": lambda x, y: (x < 0.2) | (x > 0.8),
+    "Xor": lambda x, y: (x < 0.5) & (y > 0.5) | (x > 0.5) & (y < 0.5),
+    "Circle": lambda x, y: (x - 0.5) ** 2 + (y - 0.5) ** 2 > 0.1,
+}
+"""Which points (floats, or arrays of them) are of class 1."""
 
 
 def _drawn(n: int, generator: Generator | None, rule: Rule) -> TensorDataset:
@@ -33,42 +43,49 @@ def _check(n: int) -> None:
 
 def simple(n: int, generator: Generator | None = None) -> TensorDataset:
     """1 left of the middle."""
-    return _drawn(n, generator, lambda x, y: x < 0.5)
+    return _drawn(n, generator, RULES["Simple"])
 
 
 def diag(n: int, generator: Generator | None = None) -> TensorDataset:
     """1 in the corner below the line x + y = 1/2."""
-    return _drawn(n, generator, lambda x, y: x + y < 0.5)
+    return _drawn(n, generator, RULES["Diag"])
 
 
 def split(n: int, generator: Generator | None = None) -> TensorDataset:
     """1 in the bands at the left and the right."""
-    return _drawn(n, generator, lambda x, y: (x < 0.2) | (x > 0.8))
+    return _drawn(n, generator, RULES["Split"])
 
 
 def xor(n: int, generator: Generator | None = None) -> TensorDataset:
     """1 in two opposite quarters."""
-    return _drawn(n, generator, lambda x, y: (x < 0.5) & (y > 0.5) | (x > 0.5) & (y < 0.5))
+    return _drawn(n, generator, RULES["Xor"])
 
 
 def circle(n: int, generator: Generator | None = None) -> TensorDataset:
     """1 outside a circle about the middle."""
-    return _drawn(n, generator, lambda x, y: (x - 0.5) ** 2 + (y - 0.5) ** 2 > 0.1)
+    return _drawn(n, generator, RULES["Circle"])
 
 
 def spiral(n: int, generator: Generator | None = None) -> TensorDataset:
     """Two arms of n // 2 points each, the first 0 and the second 1."""
     _check(n)
+    points = np.array(spiral_points(n), np.float32).reshape(-1, 2)
+    classes = np.repeat(np.arange(2), n // 2)
+    return TensorDataset(from_numpy(points), from_numpy(classes.astype(np.int64)))
+
+
+def spiral_points(n: int) -> list[tuple[float, float]]:
+    """Two arms of n // 2 points each, whose ends may leave the square."""
+
+    def along(t: float) -> float:
+        return t * math.cos(t) / 20.0 + 0.5
+
+    def across(t: float) -> float:
+        return t * math.sin(t) / 20.0 + 0.5
+
     half = n // 2
-    turn = 10.0 * np.arange(5, 5 + half) / max(half, 1)
-    along, across = turn * np.cos(turn) / 20.0, turn * np.sin(turn) / 20.0
-    # The second arm is the first for -t, with x and y exchanged.
-    first, second = (along, across), (across, -along)
-    arms = [np.stack(arm, axis=1) + 0.5 for arm in (first, second)]
-    classes = np.repeat(np.arange(2), half)
-    return TensorDataset(
-        from_numpy(np.concatenate(arms).astype(np.float32)), from_numpy(classes.astype(np.int64))
-    )
+    turns = [10.0 * i / half for i in range(5, 5 + half)]
+    return [(along(t), across(t)) for t in turns] + [(across(-t), along(-t)) for t in turns]
 
 
 datasets: dict[str, Callable[..., TensorDataset]] = {

@@ -39,6 +39,16 @@ class Context:
         return self.saved_values
 
 
+def wrap_tuple(x: Any) -> tuple[Any, ...]:
+    """A value as a tuple; a tuple as it is."""
+    return x if isinstance(x, tuple) else (x,)
+
+
+def unwrap_tuple(x: tuple[Any, ...]) -> Any:
+    """The one value of a tuple; a longer tuple as it is."""
+    return x[0] if len(x) == 1 else x
+
+
 class Variable(Protocol):
     """What ``topological_sort`` and ``backpropagate`` need to know of a variable."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tinytorch as tt
 from tinytorch.compat.minitorch.autodiff import Context
-from tinytorch.compat.minitorch.tensor_functions import Function, rand, tensor
+from tinytorch.compat.minitorch.tensor_functions import Function, rand
 
 
 def tile(input: Any, kernel: tuple[int, int]) -> tuple[Any, int, int]:
@@ -55,7 +55,7 @@ class Max(Function):
 
 def max(input: Any, dim: int) -> Any:  # noqa: A001
     """Largest along an axis, which stays with size 1."""
-    return Max.apply(input, tensor([dim], input.backend))
+    return Max.apply(input, input._ensure_tensor(dim))
 
 
 def maxpool2d(input: Any, kernel: tuple[int, int]) -> Any:

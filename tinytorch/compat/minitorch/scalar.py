@@ -5,14 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, Union
 
 import numpy as np
 
 from tinytorch.compat.minitorch import operators
-from tinytorch.compat.minitorch.autodiff import Context, backpropagate, central_difference
+from tinytorch.compat.minitorch.autodiff import (
+    Context,
+    backpropagate,
+    central_difference,
+    wrap_tuple,
+)  # fmt: skip
 
 _numbers = itertools.count(1)
+ScalarLike: TypeAlias = Union[float, int, "Scalar"]
 
 
 @dataclass
@@ -170,8 +176,7 @@ class ScalarFunction:
 
     @classmethod
     def _backward(cls, ctx: Context, d_out: float) -> tuple[float, ...]:
-        found = cls.backward(ctx, d_out)
-        return found if isinstance(found, tuple) else (found,)
+        return wrap_tuple(cls.backward(ctx, d_out))
 
     @classmethod
     def _forward(cls, ctx: Context, *inps: float) -> float:

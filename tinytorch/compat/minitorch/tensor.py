@@ -23,13 +23,13 @@ class Tensor:
     history: functions.History | None
 
     def __init__(
-        self, value: Values, backend: TensorBackend | None = None,
-        history: functions.History | None = None, name: str | None = None,
+        self, v: TensorData | Values, back: functions.History | None = None,
+        name: str | None = None, backend: TensorBackend | None = None,
     ) -> None:  # fmt: skip
         self.unique_id = next(_numbers)
-        self._value = value
+        self._value = tt.from_numpy(v.view()) if isinstance(v, TensorData) else v
         self.backend = backend or SimpleBackend
-        self.history = history
+        self.history = back
         self.name = str(self.unique_id) if name is None else name
         self.f = self.backend
 
@@ -39,22 +39,22 @@ class Tensor:
         backend: TensorBackend | None = None,
     ) -> Tensor:  # fmt: skip
         """Build a tensor on a flat storage."""
-        data = TensorData(storage, shape, strides)
-        view = np.lib.stride_tricks.as_strided(
-            data._storage, data.shape, [8 * s for s in data.strides]
-        )
-        return Tensor(tt.from_numpy(view), backend)
+        return Tensor(TensorData(storage, shape, strides), backend=backend)
 
-    def _new(self, value: Values) -> Tensor:
+    def _new(self, value: TensorData | Values) -> Tensor:
         """A tensor of this backend."""
-        return Tensor(value, self.backend)
+        return Tensor(value, backend=self.backend)
+
+    def _type_(self, backend: TensorBackend) -> None:
+        """Go over to another backend."""
+        self.backend = self.f = backend
 
     def map_values(self, run: Callable[..., Values], *others: Tensor) -> Tensor:
         """Apply a differentiable function of tinytorch to this tensor and others."""
         value = run(self._value, *(o._value for o in others))
         wanted = any(t.requires_grad() for t in (self, *others))
         history = functions.History(functions.Function, None, [self, *others]) if wanted else None
-        return Tensor(value, self.backend, history)
+        return Tensor(value, history, backend=self.backend)
 
     def _write(self, other: Tensor) -> Tensor:
         with tt.no_grad():
@@ -81,8 +81,10 @@ class Tensor:
     @property
     def _tensor(self) -> TensorData:
         """The elements as storage, shape and strides; writes to it are writes to the tensor."""
-        array = self._value.detach().numpy()
-        strides = tuple(self._value.stride())
+        value = self._value.detach()
+        if 0 in value.stride():  # elements share memory, which a TensorData's cannot
+            value = value.contiguous()
+        array, strides = value.numpy(), tuple(value.stride())
         flat = np.lib.stride_tricks.as_strided(array, (array.size,), (array.itemsize,))
         return TensorData(flat, self.shape, strides)
 
@@ -206,6 +208,9 @@ class Tensor:
             return b
         return self._new(tt.full((1,), float(b), dtype=tt.float64))
 
+    def _numbers(self, numbers: Sequence[int]) -> Tensor:
+        return self._new(tt.tensor([float(n) for n in numbers], dtype=tt.float64))
+
     def __add__(self, b: Any) -> Tensor:
         return functions.Add.apply(self, self._ensure_tensor(b))
 
@@ -279,11 +284,11 @@ class Tensor:
 
     def permute(self, *order: int) -> Tensor:
         """A view with the axes in another order."""
-        return functions.Permute.apply(self, functions.tensor(list(order)))
+        return functions.Permute.apply(self, self._numbers(order))
 
     def view(self, *shape: int) -> Tensor:
         """The same elements in another shape; raises AssertionError unless contiguous."""
-        return functions.View.apply(self, functions.tensor(list(shape)))
+        return functions.View.apply(self, self._numbers(shape))
 
     def contiguous(self) -> Tensor:
         """A copy whose elements lie in row-major order."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from tinytorch.compat.minitorch.operators import prod
 from tinytorch.errors import TypeRuleError
@@ -16,6 +17,11 @@ from tinytorch.tracer.storage import contiguous_strides
 UserIndex: TypeAlias = Sequence[int]
 UserShape: TypeAlias = Sequence[int]
 UserStrides: TypeAlias = Sequence[int]
+Storage: TypeAlias = npt.NDArray[np.float64]
+OutIndex: TypeAlias = npt.NDArray[np.int32]
+Index: TypeAlias = npt.NDArray[np.int32]
+Shape: TypeAlias = npt.NDArray[np.int32]
+Strides: TypeAlias = npt.NDArray[np.int32]
 MAX_DIMS = 32
 
 
@@ -56,6 +62,12 @@ def shape_broadcast(shape1: UserShape, shape2: UserShape) -> tuple[int, ...]:
 def strides_from_shape(shape: UserShape) -> tuple[int, ...]:
     """Strides of a contiguous layout."""
     return contiguous_strides(tuple(shape))
+
+
+def strided(storage: Any, shape: Sequence[int], strides: Sequence[int]) -> Any:
+    """A flat storage seen through a shape and strides, which count elements."""
+    steps = [int(s) * storage.itemsize for s in strides]
+    return np.lib.stride_tricks.as_strided(storage, tuple(int(s) for s in shape), steps)
 
 
 class TensorData:
@@ -127,7 +139,16 @@ class TensorData:
 
     def to_string(self) -> str:
         """Rows in brackets."""
-        view = np.lib.stride_tricks.as_strided(
-            self._storage, self.shape, [8 * s for s in self.strides]
-        )
-        return np.array2string(view, precision=2, separator=" ", floatmode="fixed")
+        inner = self.dims - 1
+        text = ""
+        for index in self.indices():
+            opened = next((d for d in range(inner, -1, -1) if index[d]), -1) + 1
+            text += "".join("\n" + "\t" * d + "[" for d in range(opened, self.dims))
+            last = [i == s - 1 for i, s in zip(index, self.shape)]
+            closed = next((n for n, end in enumerate(reversed(last)) if not end), self.dims)
+            text += f"{self.get(index):3.2f}" + ("]" * closed or " ")
+        return text
+
+    def view(self) -> np.ndarray[Any, Any]:
+        """The elements as an array of this shape, in this storage."""
+        return strided(self._storage, self.shape, self.strides)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import tinytorch as tt
-from tinytorch.compat.minitorch.autodiff import Context
+from tinytorch.compat.minitorch.autodiff import Context, wrap_tuple
 from tinytorch.compat.minitorch.tensor_ops import SimpleBackend, TensorBackend
 
 Tensor: Any = None
@@ -57,8 +57,7 @@ class Function:
 
     @classmethod
     def _backward(cls, ctx: Context, grad_out: Any) -> tuple[Any, ...]:
-        found = cls.backward(ctx, grad_out)
-        return found if isinstance(found, tuple) else (found,)
+        return wrap_tuple(cls.backward(ctx, grad_out))
 
     @classmethod
     def _forward(cls, ctx: Context, *inps: Any) -> Any:
@@ -74,7 +73,7 @@ class Function:
         else:
             value = _Recorded.apply(cls, ctx, list(vals), *(v._value for v in vals))
         history = History(cls, ctx, list(vals)) if wanted else None
-        return Tensor(value, vals[0].backend, history)
+        return Tensor(value, history, backend=vals[0].backend)
 
 
 class Neg(Function):
@@ -319,36 +318,39 @@ class MatMul(Function):
 # -------------------------------------------------------------- making tensors
 
 
-def _made(value: Any, backend: TensorBackend, requires_grad: bool) -> Any:
-    out = Tensor(value, backend)
-    if requires_grad:
-        out.requires_grad_(True)
+def _leaf(value: Any, backend: TensorBackend) -> Any:
+    out = Tensor(value, backend=backend)
+    out.requires_grad_(True)
     return out
 
 
 def tensor(ls: Any, backend: TensorBackend = SimpleBackend, requires_grad: bool = False) -> Any:
-    """A tensor of nested lists of numbers; a number gives shape (1,)."""
+    """A tensor of nested lists of numbers; a number gives shape (1,).
+
+    As in MiniTorch it collects a gradient whatever ``requires_grad``; ``detach`` gives one that
+    does not.
+    """
     array = np.array(ls, np.float64)
-    return _made(tt.from_numpy(array.reshape(array.shape or (1,))), backend, requires_grad)
+    return _leaf(tt.from_numpy(array.reshape(array.shape or (1,))), backend)
 
 
 def zeros(shape: Sequence[int], backend: TensorBackend = SimpleBackend) -> Any:
     """Zeros."""
-    return _made(tt.zeros(tuple(shape), dtype=tt.float64), backend, False)
+    return Tensor(tt.zeros(tuple(shape), dtype=tt.float64), backend=backend)
 
 
 def ones(shape: Sequence[int], backend: TensorBackend = SimpleBackend) -> Any:
     """Ones."""
-    return _made(tt.ones(tuple(shape), dtype=tt.float64), backend, False)
+    return Tensor(tt.ones(tuple(shape), dtype=tt.float64), backend=backend)
 
 
 def rand(
     shape: Sequence[int], backend: TensorBackend = SimpleBackend, requires_grad: bool = False
 ) -> Any:
-    """Numbers from ``random.random()``, in row-major order."""
+    """Numbers from ``random.random()``, in row-major order; a leaf as ``tensor`` makes one."""
     count = int(np.prod(shape))
     array = np.array([random.random() for _ in range(count)]).reshape(tuple(shape))
-    return _made(tt.from_numpy(array), backend, requires_grad)
+    return _leaf(tt.from_numpy(array), backend)
 
 
 # -------------------------------------------------------------------- checking

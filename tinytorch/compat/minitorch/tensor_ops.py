@@ -1,8 +1,9 @@
 """Backends: how map, zip, reduce and the matrix product are run.
 
-``SimpleOps`` runs tinytorch's ops eagerly; ``FastOps`` compiles each of them, threads included.
-A scalar function becomes a tensor function: MiniTorch's operators by a table, any other by being
-called on tensors (``FastOps``), or element by element (``SimpleOps``).
+``SimpleOps`` runs tinytorch's ops eagerly; ``FastOps`` (``fast_ops``) compiles each of them,
+threads included; ``CudaOps`` (``cuda_ops``) launches them as CUDA kernels. A scalar function
+becomes a tensor function: MiniTorch's operators by a table, any other element by element
+(``SimpleOps``), or by being called on tensors (the other two).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import tinytorch as tt
 from tinytorch import Tensor as Values
 from tinytorch.compat.minitorch import operators
+from tinytorch.compat.minitorch.tensor_data import strided
 
 
 def _as_number(condition: Values) -> Values:
@@ -49,12 +51,35 @@ REDUCED: dict[Callable[..., float], Callable[[Values, int], Values]] = {
 """Reductions that have an op of their own."""
 
 
-def _fold(
-    fn: Callable[[Values, Values], Values], start: float, a: Values, dim: int
-) -> Values:
-    """Combine slices along an axis, from the first to the last."""
-    parts = [a.narrow(dim, i, 1) for i in range(a.shape[dim])]
-    return functools.reduce(lambda total, part: fn(part, total), parts, parts[0] * 0 + start)
+IDENTITY: dict[Callable[..., float], float] = {
+    operators.add: 0.0, operators.mul: 1.0, operators.max: -np.inf,
+}  # fmt: skip
+
+
+def plain(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The Python function behind one that numba compiles."""
+    found: Callable[..., Any] = getattr(fn, "py_func", fn)
+    return found
+
+
+def folded(
+    fn: Callable[..., float], pairwise: Callable[[Values, Values], Values], start: float
+) -> Callable[[Values, int], Values]:
+    """Return a reduction of an axis: ``fn`` of the total so far and each slice, from ``start`` on.
+
+    ``pairwise`` is ``fn`` on tensors.
+    """
+    reduced = REDUCED.get(fn)
+
+    def run(a: Values, dim: int) -> Values:
+        if reduced is None or a.shape[dim] == 0:
+            parts = [a.narrow(dim, i, 1) for i in range(a.shape[dim])]
+            first = tt.full_like(a.narrow(dim, 0, 0).sum(dim, keepdim=True), start)
+            return functools.reduce(pairwise, parts, first)
+        total = reduced(a, dim)
+        return total if start == IDENTITY[fn] else pairwise(tt.full_like(total, start), total)
+
+    return run
 
 
 def _one_by_one(fn: Callable[..., float]) -> Callable[..., Values]:
@@ -94,7 +119,7 @@ class TensorOps:
         raise NotImplementedError()
 
 
-def _through(run: Callable[..., Values]) -> Callable[..., Any]:
+def through(run: Callable[..., Values]) -> Callable[..., Any]:
     """Take and give MiniTorch's tensors."""
 
     def apply(a: Any, *others: Any) -> Any:
@@ -104,86 +129,96 @@ def _through(run: Callable[..., Values]) -> Callable[..., Any]:
     return apply
 
 
+def mapping(run: Callable[..., Values]) -> Callable[..., Any]:
+    """``run`` as what ``map`` returns: with a tensor to write into, which may be larger."""
+    fresh = through(run)
+
+    def mapped(a: Any, out: Any = None) -> Any:
+        return fresh(a) if out is None else out._write(fresh(a))
+
+    return mapped
+
+
+class LowLevel:
+    """``run`` as what ``tensor_map`` and its like return: a function of storages.
+
+    It is called with storage, shape and strides of the result and of each operand, then further
+    arguments, and writes the result into its storage.
+    """
+
+    def __init__(self, run: Callable[..., Values], operands: int, reads_out: bool = False) -> None:
+        self.run = run
+        self.operands = operands
+        self.reads_out = reads_out
+
+    def __call__(self, *parts: Any) -> None:
+        end = 3 * (self.operands + 1)
+        views = [strided(*parts[i : i + 3]) for i in range(0, end, 3)]
+        given = views if self.reads_out else views[1:]
+        result = self.run(*map(tt.from_numpy, given), *parts[end:])
+        views[0][...] = result.detach().numpy()
+
+
 class SimpleOps(TensorOps):
     """Eager, on numpy."""
 
     @staticmethod
     def map(fn: Callable[[float], float]) -> Callable[..., Any]:
-        run = _through(LIFTED.get(fn) or _one_by_one(fn))
-
-        def mapped(a: Any, out: Any = None) -> Any:
-            result = run(a)
-            return result if out is None else out._write(result)
-
-        return mapped
+        return mapping(_eager(fn))
 
     cmap = map
 
     @staticmethod
     def zip(fn: Callable[[float, float], float]) -> Callable[..., Any]:
-        return _through(LIFTED.get(fn) or _one_by_one(fn))
+        return through(_eager(fn))
 
     @staticmethod
     def reduce(fn: Callable[[float, float], float], start: float = 0.0) -> Callable[..., Any]:
-        pairwise = LIFTED.get(fn) or _one_by_one(fn)
-        return _through(REDUCED.get(fn) or functools.partial(_fold, pairwise, start))
+        return through(folded(plain(fn), _eager(fn), start))
 
     @staticmethod
     def matrix_multiply(a: Any, b: Any) -> Any:
-        return _through(_product)(a, b)
+        return through(product)(a, b)
 
 
-def _product(a: Values, b: Values) -> Values:
+def _eager(fn: Callable[..., float]) -> Callable[..., Values]:
+    return LIFTED.get(plain(fn)) or _one_by_one(plain(fn))
+
+
+def product(a: Values, b: Values) -> Values:
+    """Matrix product; raises AssertionError for sizes that do not fit."""
     assert a.shape[-1] == b.shape[-2]
     return tt.matmul(a, b)
 
 
-def _compiled(run: Callable[..., Values]) -> Callable[..., Values]:
-    """Compile a function for each layout of operands it meets, as a language of kernels would."""
-    kinds: dict[Any, Callable[..., Values]] = {}
-
-    def apply(*operands: Any) -> Values:
-        key = tuple(
-            (tuple(o.shape), o.stride()) if isinstance(o, Values) else o for o in operands
-        )
-        if key not in kinds:
-            kinds[key] = tt.compile(run)
-        return kinds[key](*operands)
-
-    return apply
+def tensor_map(fn: Callable[[float], float]) -> LowLevel:
+    """Return ``f(out, out_shape, out_strides, a, a_shape, a_strides)`` on storages."""
+    return LowLevel(_eager(fn), 1)
 
 
-class FastOps(TensorOps):
-    """Compiled, on all cores. A function of one's own must be arithmetic that tensors know."""
-
-    @staticmethod
-    def map(fn: Callable[[float], float]) -> Callable[..., Any]:
-        run = _through(_compiled(LIFTED.get(fn) or (lambda a: a * 0 + fn(a))))
-
-        def mapped(a: Any, out: Any = None) -> Any:
-            result = run(a)
-            return result if out is None else out._write(result)
-
-        return mapped
-
-    cmap = map
-
-    @staticmethod
-    def zip(fn: Callable[[float, float], float]) -> Callable[..., Any]:
-        return _through(_compiled(LIFTED.get(fn) or (lambda a, b: (a + b) * 0 + fn(a, b))))
-
-    @staticmethod
-    def reduce(fn: Callable[[float, float], float], start: float = 0.0) -> Callable[..., Any]:
-        pairwise: Callable[..., Any] = LIFTED.get(fn) or fn
-        one = REDUCED.get(fn) or functools.partial(_fold, pairwise, start)
-        return _through(_compiled(lambda a, dim: one(a, int(dim))))
-
-    @staticmethod
-    def matrix_multiply(a: Any, b: Any) -> Any:
-        return _through(_compiled_product)(a, b)
+def tensor_zip(fn: Callable[[float, float], float]) -> LowLevel:
+    """Return ``f(out.., a.., b..)`` on storages, which broadcast."""
+    return LowLevel(_eager(fn), 2)
 
 
-_compiled_product = _compiled(_product)
+def tensor_reduce(fn: Callable[[float, float], float]) -> LowLevel:
+    """Return ``f(out.., a.., dim)`` on storages; ``out`` holds what the reduction starts from."""
+    return LowLevel(onto(plain(fn), _eager(fn)), 1, reads_out=True)
+
+
+def onto(
+    fn: Callable[..., float], pairwise: Callable[[Values, Values], Values]
+) -> Callable[[Values, Values, int], Values]:
+    """Return a reduction of an axis that starts from a tensor."""
+    if fn in IDENTITY:
+        rest = folded(fn, pairwise, IDENTITY[fn])
+        return lambda out, a, dim: pairwise(out, rest(a, int(dim)))
+
+    def run(out: Values, a: Values, dim: int) -> Values:
+        parts = (a.narrow(int(dim), i, 1) for i in range(a.shape[int(dim)]))
+        return functools.reduce(pairwise, parts, out)
+
+    return run
 
 
 class TensorBackend:
@@ -199,7 +234,7 @@ class TensorBackend:
             setattr(self, f"{name}_zip", ops.zip(getattr(operators, name)))
         self.add_reduce = ops.reduce(operators.add, 0.0)
         self.mul_reduce = ops.reduce(operators.mul, 1.0)
-        self.max_reduce = ops.reduce(operators.max, -1e9)
+        self.max_reduce = ops.reduce(operators.max, -np.inf)
         self.matrix_multiply = ops.matrix_multiply
 
     def __getattr__(self, name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -14,10 +15,12 @@ from tinytorch.ir.storage import numbers, stored
 from tinytorch.ir.types import (
     DType,
     bfloat16,
+    bool_,
     float16,
     float32,
     from_numpy_dtype,
     int64,
+    promote,
 )  # fmt: skip
 from tinytorch.tracer.device import check_device
 from tinytorch.tracer.generator import Generator, default_generator
@@ -97,7 +100,12 @@ def _stacked(data: Any, dtype: DType) -> Tensor:
 
 
 def _as_array(data: Any, dtype: DType | None) -> np.ndarray:
-    if not isinstance(data, np.ndarray | np.generic | int | float | bool | list | tuple):
+    wanted: DType | None = None
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        found: set[DType] = set()
+        data = _nested(data, found)
+        wanted = functools.reduce(promote, found) if found else mode.default_dtype
+    elif not isinstance(data, np.ndarray | np.generic | int | float | bool):
         data = np.asarray(data) if hasattr(data, "__array__") else _refuse(data)
     try:
         array = np.array(data, order="C")
@@ -106,15 +114,46 @@ def _as_array(data: Any, dtype: DType | None) -> np.ndarray:
     array = _known(array)
     if array.dtype.kind not in "biuf" and array.dtype != bfloat16.numpy:
         raise TypeError(f"can't convert data of dtype {array.dtype} to a tensor")
-    if dtype is None:
-        numpy_made = isinstance(data, np.ndarray | np.generic)
-        if array.dtype.kind == "f" and not numpy_made:
-            dtype = mode.default_dtype
-        else:
-            dtype = from_numpy_dtype(array.dtype)
+    if dtype is None and isinstance(data, float) and not isinstance(data, np.generic):
+        dtype = mode.default_dtype
+    dtype = dtype or wanted or from_numpy_dtype(array.dtype)
     if array.dtype.kind == "f" and dtype.kind == "i" and not np.isfinite(array).all():
         raise ValueError("cannot convert NaN or infinity to an integer tensor")
     return stored(array, dtype)
+
+
+def _nested(data: Sequence[Any], found: set[DType]) -> list[Any]:
+    """A sequence as nested lists, tensors of one element as numbers; notes what dtypes it holds.
+
+    Python's floats count as the default dtype, what numpy or tinytorch made as its own.
+    """
+    kinds = set(map(type, data))
+    found.update(dtype for kind, dtype in _literals() if kind in kinds)
+    if kinds <= {bool, int, float}:
+        return list(data)
+    return [_item(x, found) for x in data]
+
+
+def _literals() -> tuple[tuple[type, DType], ...]:
+    return (bool, bool_), (int, int64), (float, mode.default_dtype)
+
+
+def _item(x: Any, found: set[DType]) -> Any:
+    if isinstance(x, Tensor):
+        if x._type.size != 1:
+            raise ValueError(
+                "only one element tensors can be converted to Python scalars; stack() makes one "
+                f"tensor of several (found one of shape {list(x.shape)})"
+            )
+        found.add(x.dtype)
+        return x.item()
+    if isinstance(x, np.generic | np.ndarray) and x.dtype.kind in "biuf":
+        found.add(from_numpy_dtype(x.dtype))
+    elif isinstance(x, Sequence) and not isinstance(x, str | bytes):
+        return _nested(x, found)
+    elif isinstance(x, bool | int | float):  # of a class derived from them
+        found.add(next(dtype for kind, dtype in _literals() if isinstance(x, kind)))
+    return x
 
 
 def _known(array: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Datasets, samplers, splitting, collating and the DataLoader."""
 
+import itertools
 from collections import namedtuple
 
 import numpy as np
@@ -277,3 +278,26 @@ def test_subset_and_weighted_samplers():
     for settings in (([1.0], 0), ([1.0], True), ([1.0], 1, 3), ([[1.0]], 1)):
         with pytest.raises(ValueError):
             WeightedRandomSampler(*settings)
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_samplers_without_end_draw_as_they_go(replacement, monkeypatch):
+    data = range(5)
+    tt.manual_seed(0)
+    endless = tt.data.RandomSampler(data, replacement=replacement, num_samples=10**10)
+    first = list(itertools.islice(iter(endless), 1000))
+    tt.manual_seed(0)
+    again = iter(endless)
+    tt.rand(7)  # what is drawn meanwhile changes nothing
+    assert list(itertools.islice(again, 1000)) == first
+    assert set(first) == set(data)
+    if not replacement:
+        assert sorted(first[:5]) == list(data)
+    weighted = tt.data.WeightedRandomSampler([0.0, 1.0, 3.0], 10**10)
+    drawn = list(itertools.islice(iter(weighted), 2000))
+    assert 0 not in drawn
+    assert abs(drawn.count(2) / 2000 - 0.75) < 0.05
+    monkeypatch.setattr("tinytorch.data.sampler.AT_ONCE", 4)
+    for count in (3, 7, 12):
+        assert len(list(tt.data.RandomSampler(data, replacement, count))) == count
+        assert len(list(tt.data.WeightedRandomSampler([1.0, 1.0], count))) == count

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,38 @@ def uniform(n: int, generator: Generator | None = None) -> np.ndarray:
     bits = (generator or default_generator).bits((2, n)).numpy()
     high, low = bits[0] >> 5, bits[1] >> 6
     return (high * float(1 << 26) + low) * 2.0**-53
+
+
+AT_ONCE = 1 << 20
+"""Most indices drawn before the first is handed out; ``num_samples=10**10`` is a way to say
+"without end"."""
+
+
+def _drawn(
+    total: int, generator: Generator | None, draw: Callable[[int, Generator | None], list[int]]
+) -> Iterator[int]:
+    """``total`` indices from ``draw(count, generator)``, which may return fewer than asked for.
+
+    All at once if they are few. Else as they are needed, from a generator of their own, so that
+    what else is drawn meanwhile changes nothing.
+    """
+    if total <= AT_ONCE:
+        found: list[int] = []
+        while len(found) < total:
+            found += draw(total - len(found), generator)
+        return iter(found[:total])
+    first, second = (generator or default_generator).bits((2,)).tolist()
+    return _endless(total, Generator(first << 31 ^ second), draw)
+
+
+def _endless(
+    total: int, generator: Generator, draw: Callable[[int, Generator | None], list[int]]
+) -> Iterator[int]:
+    given = 0
+    while given < total:
+        part = draw(min(1 << 16, total - given), generator)[: total - given]
+        yield from part
+        given += len(part)
 
 
 class Sampler:
@@ -79,15 +111,15 @@ class RandomSampler(Sampler):
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
-        size, wanted = len(self.data_source), self.num_samples
-        if self.replacement:
-            generator = self.generator or default_generator
-            bits = generator.bits((wanted,)).numpy()
-            return iter(((bits * size) >> 32).tolist())
-        orders = [
-            permutation(size, self.generator) for _ in range(-(-wanted // size) if size else 0)
-        ]
-        return iter(np.concatenate(orders)[:wanted].tolist() if orders else [])
+        size = len(self.data_source)
+
+        def draw(count: int, generator: Generator | None) -> list[int]:
+            if not self.replacement:
+                return list(permutation(size, generator).tolist())
+            bits = (generator or default_generator).bits((count,)).numpy()
+            return list(((bits * size) >> 32).tolist())
+
+        return _drawn(self.num_samples if size else 0, self.generator, draw)
 
     def __len__(self) -> int:
         return self.num_samples
@@ -152,9 +184,13 @@ class WeightedRandomSampler(Sampler):
             raise RuntimeError("the sum of the weights must be greater than zero")
         if self.replacement:
             bounds = np.cumsum(weights / weights.max())
-            drawn = uniform(self.num_samples, self.generator) * bounds[-1]
             last = int(np.flatnonzero(weights)[-1])  # rounding may carry a draw to the very end
-            return iter(np.minimum(np.searchsorted(bounds, drawn, side="right"), last).tolist())
+
+            def draw(count: int, generator: Generator | None) -> list[int]:
+                at = np.searchsorted(bounds, uniform(count, generator) * bounds[-1], side="right")
+                return list(np.minimum(at, last).tolist())
+
+            return _drawn(self.num_samples, self.generator, draw)
         waiting = np.full(len(weights), np.inf)
         likely = weights > 0
         waits = -np.log1p(-uniform(len(weights), self.generator))

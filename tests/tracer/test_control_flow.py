@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -204,6 +206,45 @@ def test_fori_loop_has_gradients() -> None:
         return tt.autograd.grad(y.sum(), x)
 
     both_equal(f, normal(3, requires_grad=True))
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(),
+    reason="only the main thread handles signals",
+)
+def test_a_loop_without_end_can_be_interrupted() -> None:
+    class Enough(Exception):
+        pass
+
+    def enough(number: int, frame: Any) -> None:
+        raise Enough
+
+    state, w = tt.zeros(3), tt.ones(3, requires_grad=True)
+
+    @tt.compile
+    def f(last: Tensor, x: Tensor) -> Tensor:
+        state.add_(1)
+        w.grad = None
+        (w * x).sum().backward()
+        _, x = tt.while_loop(lambda i, x: i < last, lambda i, x: (i + 1, x.sin()), (last * 0, x))
+        state.mul_(2)
+        return x
+
+    once = f(tt.tensor(3), tt.ones(3))
+    kept, grad = state.clone(), w.grad
+    previous = signal.signal(signal.SIGALRM, enough)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(Enough):
+            f(tt.tensor(1 << 60), tt.ones(3) * 5)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert state.tolist() == kept.tolist()
+    assert w.grad is grad
+    assert grad.tolist() == [1, 1, 1]
+    assert f(tt.tensor(3), tt.ones(3)).tolist() == once.tolist()
+    assert state.tolist() == ((kept + 1) * 2).tolist()
 
 
 def test_reverse_through_while_loop_is_refused_when_compiled() -> None:

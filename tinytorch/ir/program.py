@@ -207,19 +207,31 @@ class Program:
         return tuple(s for s in walk(self.steps) if isinstance(s, Product))
 
     def written_after_checks(self, slot: int) -> bool:
-        """Whether a run that fails leaves a slot as it was: no check follows a write to it."""
+        """Whether a run that fails or is interrupted leaves a slot as it was."""
         written = False
         for step in self.steps:
-            checks = any(isinstance(s, Launch) and s.kernel.checks for s in walk((step,)))
+            checks = any(_may_stop(s) for s in walk((step,)))
             written = written or slot in _written(step)
             if checks and written:
                 return False
         return True
 
     @property
+    def endless(self) -> bool:
+        """Whether a loop may run for ever, and can therefore be interrupted."""
+        return any(isinstance(s, Loop) and s.condition is not None for s in walk(self.steps))
+
+    @property
     def kernels(self) -> tuple[Kernel, ...]:
         """Distinct kernels in order of first use."""
         return tuple({s.kernel.name: s.kernel for s in self.launches}.values())
+
+
+def _may_stop(step: Step) -> bool:
+    """Whether a run may end in a step: by a check, or interrupted in a loop without end."""
+    if isinstance(step, Loop):
+        return step.condition is not None
+    return isinstance(step, Launch) and step.kernel.checks
 
 
 def _written(step: Step) -> set[int]:

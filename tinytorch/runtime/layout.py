@@ -143,3 +143,4 @@ SIGNALS = 10 * LINE  # signals that workers do not take
 TEAM_BYTES = 11 * LINE
 
 OUT_OF_MEMORY = -1  # status of a run, beside 0 and the codes of checks
+INTERRUPTED = -2  # status of a run in which a signal's handler raised an exception

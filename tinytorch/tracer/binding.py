@@ -80,7 +80,12 @@ class Binding(Handback):
         self.emit(1, "with lock:")
         self._inputs()
         self._outputs()
-        self.emit(2, "code = native()")
+        if self.program.endless:  # which may be interrupted
+            self.env["interrupted"] = self.homes.forget
+            self.emit(2, "try: code = native()")
+            self.emit(2, "except BaseException: interrupted(); raise")
+        else:
+            self.emit(2, "code = native()")
         self.emit(2, "if code:")
         self.emit(3, f"fail(code, [{self._arguments()}])")
         self._write_back()

@@ -2,8 +2,9 @@
 
 An update may take over its state's memory if every other reader of the old value runs before, and
 the writing kernel itself reads the old value only at the element it is about to write, in the same
-loop or an earlier one. Nothing is written in place before the last step that can fail, so that an
-error leaves all state as it was. What cannot be donated is computed aside and copied at the end.
+loop or an earlier one. Nothing is written in place before the last step that can fail or be
+interrupted, so that an error leaves all state as it was. What cannot be donated is computed aside
+and copied at the end.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def donate(graph: Graph, steps: list[PlannedStep], flow: nx.DiGraph) -> None:
     for reader in steps:
         for node in reader.reads:
             readers.setdefault(node, []).append(reader)
-    failing = [s for s in steps if s.can_fail]
+    failing = [s for s in steps if s.can_stop]
     _checks_first(graph, failing, writer, flow)
     taken: set[Node] = set()
     # Old values that are returned, or move into another state, are read after the last step.
@@ -34,7 +35,7 @@ def donate(graph: Graph, steps: list[PlannedStep], flow: nx.DiGraph) -> None:
     for state, value in graph.updates.items():
         node = storage_of(value)
         step: Any = writer.get(node)
-        if step is None or node in taken or step.can_fail or state in kept:
+        if step is None or node in taken or step.can_stop or state in kept:
             continue
         others = [s for s in readers.get(state, ()) if s is not step]
         if not _rewrites_in_place(step, node, state):

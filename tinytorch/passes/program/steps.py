@@ -33,6 +33,11 @@ class Nested:
         """Whether a step may report a run-time error."""
         return any(step.can_fail for batch in self.batches for step in batch)
 
+    @property
+    def can_stop(self) -> bool:
+        """Whether a step may end the run early."""
+        return any(step.can_stop for batch in self.batches for step in batch)
+
 
 @dataclass(eq=False)
 class PlannedStep:
@@ -59,6 +64,13 @@ class PlannedStep:
         if any(nested.can_fail for nested in self.nested.values()):
             return True
         return self.lowered is not None and self.lowered.kernel.checks
+
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether the run may end here: by an error, or the user's hand in a loop without end."""
+        endless = self.control is not None and self.control.op is ops.while_
+        return endless or self.can_fail or any(n.can_stop for n in self.nested.values())
 
 
 def plan_steps(

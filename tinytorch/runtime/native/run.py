@@ -17,10 +17,14 @@ from tinytorch.runtime.native.machine import (
 from tinytorch.runtime.native.team import call_kernel, lead, resize, run_task, worker
 from tinytorch.runtime.native.words import Foreign
 
+PyErr_CheckSignals = Foreign("PyErr_CheckSignals")
 PyEval_RestoreThread = Foreign("PyEval_RestoreThread")
 PyEval_SaveThread = Foreign("PyEval_SaveThread")
+PyGILState_Ensure = Foreign("PyGILState_Ensure")
+PyGILState_Release = Foreign("PyGILState_Release")
 PyLong_AsLongLong = Foreign("PyLong_AsLongLong")
 PyLong_FromLongLong = Foreign("PyLong_FromLongLong")
+time = Foreign("time")
 
 
 def region(team: int, record: int, table: int, scratch: int) -> None:
@@ -125,15 +129,34 @@ def swap_carries(record: int, table: int) -> None:
         carry += at.CARRY_BYTES
 
 
+def interrupted() -> int:
+    """Let Python handle signals, with the GIL; return 0, or something else if a handler raised."""
+    state = PyGILState_Ensure()
+    raised = PyErr_CheckSignals() & 0xFFFFFFFF
+    PyGILState_Release(state)
+    return raised
+
+
 def loop(program: int, record: int, table: int) -> int:
-    """Run a loop; return the status of the run that failed, or 0."""
+    """Run a loop; return the status of the run that failed, or 0.
+
+    One that may never end lets Python handle signals once a second.
+    """
     start_carries(record, table)
     count = load(record + at.COUNT)
     condition = load(record + at.CONDITION)
     body = record + load(record + at.BODY)
     done = 0
+    since = 0
+    if condition >= 0:
+        since = time(0)
     while condition >= 0 or done < count:
         if condition >= 0:
+            now = time(0)
+            if now != since:
+                since = now
+                if interrupted() != 0:
+                    return at.INTERRUPTED
             status = walk(program, record + at.LOOP_BYTES)
             if status != 0:
                 return status
@@ -204,11 +227,16 @@ def run(program: int) -> int:
 
 
 def run_bound(program: int, unused: int) -> int:
-    """``run`` as a method of CPython, without the GIL: address and status are int objects."""
+    """``run`` as a method of CPython, without the GIL: address and status are int objects.
+
+    Where a signal's handler raised, there is no status but its exception.
+    """
     address = PyLong_AsLongLong(program)
     thread = PyEval_SaveThread()
     status = run(address)
     PyEval_RestoreThread(thread)
+    if status == at.INTERRUPTED:
+        return 0
     return PyLong_FromLongLong(status)
 
 

@@ -33,6 +33,8 @@ from tinytorch.func import vmap as vmap
 from tinytorch import linalg as linalg
 from tinytorch import nn as nn
 from tinytorch import optim as optim
+from tinytorch import special as special
+from tinytorch.nn.functional.toplevel import *
 from tinytorch import utils as utils
 from tinytorch.tracer.tracked import watch_modules as _watch_modules
 

@@ -21,7 +21,9 @@ from tinytorch.tracer.functions import (
     drawing,
     elementwise,
     extremes,
+    gamma,
     gathering,
+    integers,
     joining,
     masking,
     maths,
@@ -46,7 +48,9 @@ from tinytorch.tracer.functions.cumulative import *
 from tinytorch.tracer.functions.drawing import *
 from tinytorch.tracer.functions.elementwise import *
 from tinytorch.tracer.functions.extremes import *
+from tinytorch.tracer.functions.gamma import *
 from tinytorch.tracer.functions.gathering import *
+from tinytorch.tracer.functions.integers import *
 from tinytorch.tracer.functions.joining import *
 from tinytorch.tracer.functions.masking import *
 from tinytorch.tracer.functions.norms import *
@@ -68,9 +72,9 @@ from tinytorch.tracer.shapes import *
 
 MODULES = (
     arithmetic, arranging, bits, choice, comparison, contracting, creating, cumulative, derived,
-    drawing, extremes, gathering, joining, masking, maths, norms, older, padding, product,
-    querying, reduction, rounding, scattering, searching, softmaxes, solving, sorting,
-    splitting, viewing,
+    drawing, extremes, gamma, gathering, integers, joining, masking, maths, norms, older,
+    padding, product, querying, reduction, rounding, scattering, searching, softmaxes, solving,
+    sorting, splitting, viewing,
 )  # fmt: skip
 
 for _module in (*MODULES, control, factories, shapes):

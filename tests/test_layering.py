@@ -20,7 +20,7 @@ FLOORS = (
     {"passes", "codegen", "runtime"},
     {"compiler"},
     {"tracer"},
-    {"nn", "data", "autograd", "linalg", "saving"},
+    {"nn", "data", "autograd", "linalg", "special", "saving"},
     {"optim", "utils", "func"},  # averages of a model are a module; utils hands on data
     {"distributions"},
     {"amp"},  # scaling steps an optimizer

@@ -164,7 +164,8 @@ def ndimension(self: Tensor) -> int:
 
 
 __all__ = [
-    "broadcast_shapes", "combinations", "frexp", "gcd", "lcm", "ldexp", "nextafter", "unravel_index", "vander",
+    "broadcast_shapes", "combinations", "frexp", "gcd", "lcm", "ldexp", "nextafter",
+    "unravel_index", "vander",
 ]  # fmt: skip
 METHODS = [
     "frexp", "gcd", "lcm", "ldexp", "ndimension", "nelement", "nextafter", "sum_to_size",

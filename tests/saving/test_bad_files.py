@@ -46,6 +46,8 @@ HEADERS = {
     "size of another shape": ('{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,4]}}', "shape"),
     "unknown dtype": ('{"a":{"dtype":"F99","shape":[1],"data_offsets":[0,4]}}', "F99"),
     "dtype of others": ('{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}', "C64"),
+    "dtype is a list": ('{"a":{"dtype":["F32"],"shape":[1],"data_offsets":[0,4]}}', "none of"),
+    "dtype is an object": ('{"a":{"dtype":{},"shape":[1],"data_offsets":[0,4]}}', "none of"),
     "no dtype": ('{"a":{"shape":[1],"data_offsets":[0,4]}}', "dtype None"),
     "no entry": ('{"a":3}', "dtype None"),
     "a list": ("[]", "no JSON object"),

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from tinytorch.errors import OutOfMemoryError
 from tinytorch.runtime.objectcode import ALIGNMENT, aligned
 
 HUGE = 4 << 20
@@ -28,6 +29,7 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 def allocate(nbytes: int) -> Bytes:
     """Return at least one byte of zeroed memory, aligned to a cache line and already touched.
 
+    Raises OutOfMemoryError where the system has none.
     The array's base is no array, so every view of it, at any remove, refers to it directly.
     """
     nbytes = max(1, nbytes)
@@ -37,7 +39,12 @@ def allocate(nbytes: int) -> Bytes:
         memory = np.frombuffer(raw, np.uint8, nbytes, offset)
     else:
         # Private: a forked child must not write into its parent's memory.
-        mapped = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        try:
+            mapped = mmap.mmap(-1, nbytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except (OSError, OverflowError) as error:
+            raise OutOfMemoryError(
+                f"can't allocate memory: a compiled function needs {nbytes} bytes at once"
+            ) from error
         if hasattr(mmap, "MADV_HUGEPAGE"):
             with contextlib.suppress(OSError):  # a kernel without huge pages
                 mapped.madvise(mmap.MADV_HUGEPAGE)

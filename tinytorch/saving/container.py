@@ -106,7 +106,7 @@ def parse(data: bytes, source: str) -> tuple[dict[str, Tensor], dict[str, str]]:
         _refuse(source, "its metadata are not texts by name")
     for name, entry in header.items():
         short = entry.get("dtype") if isinstance(entry, dict) else None
-        if short not in DTYPES:
+        if not isinstance(short, str) or short not in DTYPES:
             _refuse(source, f"tensor {name!r} has dtype {short!r}, which is none of tinytorch's")
     try:
         found = dict(safetensors.deserialize(data))  # type: ignore[no-untyped-call]

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinytorch.compiler import Compiled as Built
+from tinytorch.errors import OutOfMemoryError
 from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
 from tinytorch.tracer.callvalues import CallValues
@@ -377,7 +378,7 @@ class Binding(Handback):
         self.status[0] = 0
         self.homes.forget()
         if code < 0:
-            raise MemoryError("the compiled step could not get memory for its threads")
+            raise OutOfMemoryError("the compiled step could not get memory for its threads")
         found = self.values.first_error(leaves)
         if found is not None:
             error, where = found

@@ -12,6 +12,7 @@ import numpy as np
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.ir.extent import Extent
+from tinytorch.ir.operators import weak_type
 from tinytorch.ir.storage import numbers, stored
 from tinytorch.ir.types import (
     DType,
@@ -267,6 +268,8 @@ def full_like(input: Tensor, fill_value: Scalar, *, dtype: DType | None = None,
 
 
 def _check_range(start: Any, end: Any, step: Any) -> None:
+    for x in (start, end, step):
+        weak_type(x)  # an int has 64 bits
     if not all(math.isfinite(x) for x in (start, end) if isinstance(x, float)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if step == 0 or step != step:  # noqa: PLR0124 - NaN
@@ -315,7 +318,7 @@ def eye(n: int, m: int | None = None, *, dtype: DType | None = None, requires_gr
         device: Any = None) -> Tensor:  # fmt: skip
     """Return an (n, m) matrix with ones on the diagonal, m being n unless given."""
     check_device(device)
-    m = n if m is None else m
+    n, m = sizes_of((n, n if m is None else m), "eye")
     if n < 0 or m < 0:
         name, size = ("n", n) if n < 0 else ("m", m)
         raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")

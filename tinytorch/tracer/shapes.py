@@ -75,7 +75,12 @@ def sizes_of(shape: Sequence[Any], function: str) -> tuple[int, ...]:
 def size_of(value: Scalar) -> Any:
     """An int, or an Extent where it is a symbolic size; raises TypeError for a fraction."""
     size = as_size(value) if type(value) is Number else value
-    return size if isinstance(size, Extent) else int(value.__index__())
+    if isinstance(size, Extent):
+        return size
+    found = int(value.__index__())
+    if not -(1 << 63) <= found < 1 << 63:
+        raise IntegerRangeError(f"Overflow when unpacking long: {found} does not fit in int64")
+    return found
 
 
 # ---------------------------------------------------------------------- shapes

@@ -301,3 +301,20 @@ def test_samplers_without_end_draw_as_they_go(replacement, monkeypatch):
     for count in (3, 7, 12):
         assert len(list(tt.data.RandomSampler(data, replacement, count))) == count
         assert len(list(tt.data.WeightedRandomSampler([1.0, 1.0], count))) == count
+
+
+@pytest.mark.parametrize("generator", [0, -1, "a", True, object()])
+def test_what_is_no_generator_is_refused(generator):
+    rows = TensorDataset(tt.arange(4))
+    for attempt in (
+        lambda: list(DataLoader(rows, generator=generator)),
+        lambda: random_split(rows, [2, 2], generator=generator),
+        lambda: tt.rand(2, generator=generator),
+    ):  # fmt: skip
+        with pytest.raises(TypeError, match="expected a Generator"):
+            attempt()
+
+
+def test_what_cannot_put_items_together_is_refused():
+    with pytest.raises(TypeError, match="not callable"):
+        list(DataLoader(TensorDataset(tt.arange(4)), collate_fn=0))

@@ -215,7 +215,7 @@ def test_files_belong_outside_compiled_functions(tmp_path):
 def test_state_of_generators():
     generator = tt.Generator()
     assert generator.initial_seed() == 67280421310721
-    assert tt.Generator(device="cpu").device == tt.Generator("cpu").device == "cpu"
+    assert tt.Generator(device="cpu").device == tt.Generator("cpu").device == tt.device("cpu")
     with pytest.raises(RuntimeError, match="not available"):
         tt.Generator("cuda")
     state = generator.manual_seed(3).get_state()

@@ -18,7 +18,7 @@ from tinytorch.data.sampler import (
 )  # fmt: skip
 from tinytorch.data.worker import Work
 from tinytorch.errors import TraceError
-from tinytorch.tracer.generator import Generator, default_generator
+from tinytorch.tracer.generator import Generator, chosen
 from tinytorch.tracer.mode import mode, user_origin
 
 _FIXED = frozenset(
@@ -99,9 +99,8 @@ class DataLoader:
         self.multiprocessing_context = multiprocessing_context
         self.generator = generator
         self.in_order = in_order
-        self.collate_fn: Callable[[Any], Any] = collate_fn or (
-            default_convert if batch_sampler is None else default_collate
-        )
+        together = default_convert if batch_sampler is None else default_collate
+        self.collate_fn: Callable[[Any], Any] = together if collate_fn is None else collate_fn
         self._pool: Pool | None = None
         self._made = True
 
@@ -119,7 +118,7 @@ class DataLoader:
                 "freeze its batches; iterate outside and pass each batch as arguments"
             )
         # Drawn with and without workers, so that their number does not change the order.
-        first, second = (self.generator or default_generator).bits((2,)).tolist()
+        first, second = chosen(self.generator).bits((2,)).tolist()
         if self.num_workers == 0:
             return self._batches()
         return self._worker_batches(first << 31 ^ second)

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from tinytorch.tracer.factories import as_tensor
-from tinytorch.tracer.generator import Generator, default_generator
+from tinytorch.tracer.generator import Generator, chosen
 
 
 def permutation(n: int, generator: Generator | None = None) -> np.ndarray:
     """Return ``range(n)`` in random order, int64, drawn from a generator or the default one."""
-    keys = (generator or default_generator).bits((n,)).numpy()
+    keys = chosen(generator).bits((n,)).numpy()
     return np.argsort(keys, kind="stable").astype(np.int64)
 
 
 def uniform(n: int, generator: Generator | None = None) -> np.ndarray:
     """Return n numbers in [0, 1) with 53 random bits each."""
-    bits = (generator or default_generator).bits((2, n)).numpy()
+    bits = chosen(generator).bits((2, n)).numpy()
     high, low = bits[0] >> 5, bits[1] >> 6
     return (high * float(1 << 26) + low) * 2.0**-53
 
@@ -43,7 +43,7 @@ def _drawn(
         while len(found) < total:
             found += draw(total - len(found), generator)
         return iter(found[:total])
-    first, second = (generator or default_generator).bits((2,)).tolist()
+    first, second = chosen(generator).bits((2,)).tolist()
     return _endless(total, Generator(first << 31 ^ second), draw)
 
 
@@ -116,7 +116,7 @@ class RandomSampler(Sampler):
         def draw(count: int, generator: Generator | None) -> list[int]:
             if not self.replacement:
                 return list(permutation(size, generator).tolist())
-            bits = (generator or default_generator).bits((count,)).numpy()
+            bits = chosen(generator).bits((count,)).numpy()
             return list(((bits * size) >> 32).tolist())
 
         return _drawn(self.num_samples if size else 0, self.generator, draw)

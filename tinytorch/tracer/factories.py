@@ -25,7 +25,7 @@ from tinytorch.ir.types import (
     promote,
 )  # fmt: skip
 from tinytorch.tracer.device import check_device
-from tinytorch.tracer.generator import Generator, default_generator
+from tinytorch.tracer.generator import Generator, chosen, default_generator
 from tinytorch.tracer.kinds import Scalar, Wholes
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number, plain
@@ -331,12 +331,13 @@ def eye(n: int, m: int | None = None, *, dtype: DType | None = None, requires_gr
 
 def _bits(generator: Generator | None, shape: tuple[int, ...]) -> Tensor:
     """Draw from a generator, by default the default one: the only one inside a trace."""
-    if generator is not None and generator is not default_generator and mode.trace is not None:
+    drawn = chosen(generator)
+    if drawn is not default_generator and mode.trace is not None:
         raise TraceError(
             f"{user_origin()}: a generator of its own inside a compiled function; leave it out, so "
             "that the default one is drawn from, or draw outside"
         )
-    return (default_generator if generator is None else generator).bits(shape)
+    return drawn.bits(shape)
 
 
 def rand(*sizes: Any, size: Any = None, generator: Generator | None = None,

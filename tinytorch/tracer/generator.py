@@ -96,6 +96,15 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
+def chosen(generator: Generator | None) -> Generator:
+    """Return a generator, or for None the default one; raise TypeError for anything else."""
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(f"expected a Generator, not {type(generator).__name__}")
+    return generator
+
+
 def get_rng_state() -> Tensor:
     """Return the default generator's state."""
     return default_generator.get_state()

@@ -127,7 +127,7 @@ class Builder:
 
 def call(executable: Executable, arrays: Mapping[int, np.ndarray]) -> int:
     """One call with external slots bound to arrays."""
-    with executable.lock:
+    with executable.turn:
         for slot, array in arrays.items():
             assert array.flags.c_contiguous
             executable.table[slot] = array.ctypes.data

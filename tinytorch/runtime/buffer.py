@@ -141,13 +141,14 @@ class OutputPool:
 
         It keeps the last few arrays it gave and gives one again once nobody holds it or a view of
         it: then a result costs neither memory nor a new array object. The function is not safe
-        for two threads at once; the caller holds its executable's lock.
+        for two threads at once; the caller has its executable's turn.
         """
         kind = np.dtype(dtype)
         nbytes = aligned(kind.itemsize * int(np.prod(shape, dtype=np.int64)))
         entries: list[Result] = []
         most = _KEPT if nbytes < HUGE else _KEPT_HUGE
         references = sys.getrefcount
+        array_idle, memory_idle = _IDLE
 
         def grow() -> Result:
             memory, address = self.take(nbytes)
@@ -158,7 +159,7 @@ class OutputPool:
 
         def give() -> Result:
             for entry in entries:
-                if references(entry[0]) <= _IDLE[0] and references(entry[2]) <= _IDLE[1]:
+                if references(entry[0]) <= array_idle and references(entry[2]) <= memory_idle:
                     return entry
             return grow()
 

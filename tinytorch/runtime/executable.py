@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import weakref
 from array import array
 from collections.abc import Callable, Mapping
@@ -19,12 +18,13 @@ from tinytorch.runtime.library import NO_BLAS, blas, portable_gemm
 from tinytorch.runtime.objectcode import aligned
 from tinytorch.runtime.reference import reference_runner
 from tinytorch.runtime.team import team
+from tinytorch.runtime.turn import Turn
 
 
 class Executable:
     """A program ready to run.
 
-    A call is: take ``lock``, write the addresses of external slots into ``table`` (indexed by
+    A call is: take the ``turn``, write the addresses of external slots into ``table`` (indexed by
     slot id), ``run()``, read results, release. ``run`` returns 0, the code of the check that
     failed (see ``Program.messages``), or -1 if memory ran out.
 
@@ -35,7 +35,7 @@ class Executable:
     sources: Mapping[str, Source]
     table: array[int]
     run: Callable[[], int]
-    lock: threading.Lock
+    turn: Turn
     arena: Arena
     compiled: int  # kernels that had to be compiled rather than loaded from the cache
 
@@ -45,7 +45,7 @@ class Executable:
             raise CompileError(f"no source for kernels: {', '.join(lacking)}")
         self.program = program
         self.sources = {name: sources[name] for name in sources if name in needed}
-        self.lock = threading.Lock()
+        self.turn = Turn()
         self.arena = Arena(aligned(program.arena_bytes))
         self.compiled = 0
         if launcher == "python":
@@ -107,13 +107,13 @@ def _check_arity(program: Program, sources: Mapping[str, Source]) -> None:
                 )
 
 
-# A fork copies a lock as it is, held by a thread that the child does not have.
+# A fork copies a turn as it is, taken by a thread that the child does not have.
 _live: weakref.WeakSet[Executable] = weakref.WeakSet()
 
 
-def _renew_locks() -> None:
+def _renew_turns() -> None:
     for executable in list(_live):
-        executable.lock = threading.Lock()
+        executable.turn.renew()
 
 
-os.register_at_fork(after_in_child=_renew_locks)
+os.register_at_fork(after_in_child=_renew_turns)

@@ -20,6 +20,7 @@ from tinytorch.errors import OutOfMemoryError
 from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
 from tinytorch.tracer.callvalues import CallValues
+from tinytorch.tracer.checks import MISSING, UNBOUND, Variable
 from tinytorch.tracer.constants import check_constant
 from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, Homes
 from tinytorch.tracer.handback import Handback
@@ -53,11 +54,13 @@ class Binding(Handback):
         super().__init__(traced, built)
         self.built = built
         self.table = built.executable.table
+        turn = built.executable.turn
         self.env |= {
             "MISS": MISS, "TENSOR": Tensor, "mode": mode, "epoch": epoch, "new": object.__new__,
             "Storage": Storage, "table": self.table, "native": built.executable.run,
             "address": address, "touch": touch, "touch_lent": touch_lent, "Lent": LentStorage,
-            "lock": built.executable.lock, "pointer": pointer_of, "fail": self._fail,
+            "turn": turn, "idle": turn.idle, "waiting": turn.waiting, "ABSENT": object(),
+            "pointer": pointer_of, "fail": self._fail,
             "dict_get": dict.__getitem__, "FREED": FREED, "chain": apply_chain,
             "hooking": hooking, "lending": lending, "references": sys.getrefcount,
         }  # fmt: skip
@@ -75,10 +78,16 @@ class Binding(Handback):
 
     def build(self) -> Callable[..., Any]:
         """Return the replay: it takes the leaves of the arguments."""
-        self.emit(0, f"def replay({self._arguments()}):")
+        self.emit(0, f"def replay({''.join(f'a{i}=ABSENT, ' for i in self._positions)}*more):")
         self._guards()
         self._fixed_addresses()
-        self.emit(1, "with lock:")
+        self.emit(1, "while True:")
+        self.emit(2, "try:")
+        self.emit(3, "del idle[0]")
+        self.emit(3, "break")
+        self.emit(2, "except IndexError:")
+        self.emit(3, "turn.wait()")
+        self.emit(1, "try:")
         self._inputs()
         self._outputs()
         if self.program.endless:  # which may be interrupted
@@ -93,14 +102,22 @@ class Binding(Handback):
         if self._grad_homes:
             self.emit(2, "if fresh:")
             self.emit(3, "homes.settle()")
+        self.emit(1, "finally:")
+        self.emit(2, "idle.append(None)")
+        self.emit(2, "if waiting:")
+        self.emit(3, "turn.wake()")
         self._versions()
         self._results()
         exec(compile("\n".join(self.lines), f"<replay of {self.traced.graph.name}>", "exec"),
              self.env)  # fmt: skip
         return self.env["replay"]
 
+    @property
+    def _positions(self) -> range:
+        return range(len(self.traced.leaves))
+
     def _arguments(self) -> str:
-        return ", ".join(f"a{i}" for i in range(len(self.traced.leaves)))
+        return ", ".join(f"a{i}" for i in self._positions)
 
     @property
     def text(self) -> str:
@@ -112,24 +129,18 @@ class Binding(Handback):
     def _guards(self) -> None:
         grad = self.traced.grad
         self.bind("dtype", self.traced.default_dtype)
+        self.emit(1, "here = mode.__dict__")
         self._miss(
-            f"mode.trace is not None or mode.grad is not {grad} or "
-            f"mode.inference is not {mode.inference} or "
-            "mode.default_dtype is not dtype or epoch.value != seen.value"
+            f"more or here['trace'] is not None or here['grad'] is not {grad} or "
+            f"here['inference'] is not {mode.inference} or "
+            "here['default_dtype'] is not dtype or epoch.value != seen.value"
         )
         storages: dict[int, int] = {}
         for position, leaf in enumerate(self.traced.leaves):
             self._leaf_guard(position, leaf, storages)
         self._state_guards()
         self._definitions()
-        for number, check in enumerate(self.traced.checks):
-            read = self.bind(f"read{number}", check.read)
-            value = self.bind(f"was{number}", check.expected)
-            if check.identical:
-                self._miss(f"{read}() is not {value}")
-            else:
-                holds = self.bind(f"holds{number}", check.holds)
-                self._miss(f"{read}() is not {value} and not {holds}()")
+        self._checks()
         kept = {id(owner) for owner, _ in self.traced.grads_kept}
         incoming = {id(owner) for owner in self.traced.gradient_of.values()}
         for number, (tensor, grad_now) in enumerate(self.traced.trace.grads_read.values()):
@@ -152,6 +163,32 @@ class Binding(Handback):
             self.emit(3, "return MISS")
             self.emit(1, "except AttributeError:")
             self.emit(2, "return MISS")
+
+    def _checks(self) -> None:
+        """What the function reaches by name. A variable is read here, without a call."""
+        told: set[tuple[int, str]] = set()
+        conditions: list[str] = []
+        for number, check in enumerate(self.traced.checks):
+            if isinstance(check.read, Variable) and check.expected is not MISSING:
+                key = (id(check.read.holder), check.read.name)
+                if key in told:
+                    continue
+                told.add(key)
+                read = check.read.spelled(self.bind(f"holder{number}", check.read.holder))
+            else:
+                read = f"{self.bind(f'read{number}', check.read)}()"
+            differs = f"{read} is not {self.bind(f'was{number}', check.expected)}"
+            if not check.identical:
+                differs += f" and not {self.bind(f'holds{number}', check.holds)}()"
+            conditions.append(differs)
+        if not conditions:
+            return
+        self.emit(1, "try:")
+        for differs in conditions:
+            self.emit(2, f"if {differs}:")
+            self.emit(3, "return MISS")
+        self.emit(1, f"except ({', '.join(e.__name__ for e in UNBOUND)}):  # a variable is gone")
+        self.emit(2, "return MISS")
 
     def _state_guards(self) -> None:
         """Arguments that share memory with what the function sees by itself, and those that do not.

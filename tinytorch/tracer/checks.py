@@ -16,6 +16,41 @@ MISSING = object()
 """Stands for a name that is bound to nothing."""
 
 
+UNBOUND = (KeyError, ValueError)
+"""What reading a variable that is bound to nothing raises, of a namespace and of a closure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Variable:
+    """A variable of a namespace (``holder`` is its dict) or, without a name, of a closure."""
+
+    holder: Any
+    name: str = ""
+
+    def spelled(self, holder: str) -> str:
+        """The expression that reads it, given the name of its holder; it may raise UNBOUND."""
+        return f"{holder}[{self.name!r}]" if self.name else f"{holder}.cell_contents"
+
+    def __call__(self) -> Any:
+        """Read it; MISSING if it is bound to nothing."""
+        try:
+            return self.holder[self.name] if self.name else self.holder.cell_contents
+        except UNBOUND:
+            return MISSING
+
+    def write(self, value: Any) -> None:
+        """Bind it, or unbind it if the value is MISSING."""
+        if self.name:
+            if value is MISSING:
+                self.holder.pop(self.name, None)
+            else:
+                self.holder[self.name] = value
+        elif value is MISSING:
+            del self.holder.cell_contents
+        else:
+            self.holder.cell_contents = value
+
+
 @dataclass
 class Check:
     """One thing that must stay as it is: ``read()`` must give ``expected``.

@@ -38,8 +38,18 @@ MAX_REPLAYS = 64
 _WARN_AT = 8
 
 
+def _never(*args: Any) -> Any:
+    """The replay of a function without one for plain positional arguments."""
+    return MISS
+
+
 class Compiled:
     """A function compiled at its first call, and again for every new kind of call."""
+
+    __slots__ = (
+        "__dict__", "__weakref__", "_bound", "_direct", "_last", "_lock", "_replays",
+        "_sizes", "_templates", "calls", "compiles", "function", "name", "retraces",
+    )  # fmt: skip
 
     def __init__(self, function: Callable[..., Any]) -> None:
         functools.update_wrapper(self, function, updated=())
@@ -49,8 +59,7 @@ class Compiled:
         self._templates: list[Template] = []
         self._last: Replay | None = None
         self._sizes = SizeHistory()
-        self._flat: Callable[..., Any] | None = None
-        self._arity = -1
+        self._direct: Callable[..., Any] = _never
         self._lock = threading.RLock()
         self._bound: dict[int, Any] = {}
         self.calls = 0
@@ -79,8 +88,8 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the function: replay if a compiled kind fits, else trace and compile it."""
         self.calls += 1
-        if self._flat is not None and not kwargs and len(args) == self._arity:
-            result = self._flat(*args)
+        if not kwargs:
+            result = self._direct(*args)
             if result is not MISS:
                 return result
         return self._slow(args, kwargs)
@@ -125,8 +134,7 @@ class Compiled:
             self._replays.insert(0, replay)
         leaves, _ = flatten(args)
         flat = not kwargs and len(leaves) == len(args)
-        self._flat = replay.run if flat else None
-        self._arity = len(args) if flat else -1
+        self._direct = replay.run if flat else _never
 
     def _compile(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], structure: Any, leaves: list[Any]
@@ -257,7 +265,7 @@ class Compiled:
             self._templates.clear()
             self._last = None
             self._sizes = SizeHistory()
-            self._flat, self._arity = None, -1
+            self._direct = _never
 
     def __repr__(self) -> str:
         return f"<compiled {self.name}: {len(self._replays) + len(self._templates)} kinds>"

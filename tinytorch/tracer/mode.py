@@ -18,13 +18,14 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class _Mode(threading.local):
-    """Thread-local switches."""
+    """Thread-local switches. All lie in the thread's ``__dict__``, which a replay reads at once."""
 
-    trace: Any = None
-    sizes: Any = None  # symbolic sizes of the trace under way, if it has any
-    grad: bool = True
-    inference: bool = False
-    default_dtype: DType = float32
+    def __init__(self) -> None:
+        self.trace: Any = None
+        self.sizes: Any = None  # symbolic sizes of the trace under way, if it has any
+        self.grad = True
+        self.inference = False
+        self.default_dtype: DType = float32
 
 
 mode = _Mode()

@@ -29,6 +29,7 @@ from tinytorch.tracer.checks import (
     Check,
     Codes,
     Snapshot,
+    Variable,
     attributes_of,
     items_of,
     same_items,
@@ -121,15 +122,15 @@ class Reach:
                 self._strings.setdefault(name, set()).add(code)
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
             shown = f"{name} (closure of {f.__name__})"
-            self._place(shown, _cell_reader(cell), seers, _cell_writer(cell), absent=True)
+            variable = Variable(cell)
+            self._place(shown, variable, seers, variable.write, absent=True)
         for number, default in enumerate(f.__defaults__ or ()):
             self.value(default, f"default {number} of {f.__name__}", seers)
         if f.__kwdefaults__:
             self._container(f.__kwdefaults__, f"keyword defaults of {f.__name__}", seers)
         for name in globals_in(code):
-            read = functools.partial(f.__globals__.get, name, MISSING)
-            write = functools.partial(_write_item, f.__globals__, name)
-            self._place(name, read, seers, write, absent=not hasattr(builtins, name))
+            variable = Variable(f.__globals__, name)
+            self._place(name, variable, seers, variable.write, absent=not hasattr(builtins, name))
         if f.__dict__:
             self._owners.append((f.__name__, f))
 
@@ -329,30 +330,3 @@ def _lacks(owner: Any, name: str) -> bool:
 
 def _kind(value: Any) -> str:
     return "numpy array" if isinstance(value, np.ndarray) else type(value).__name__
-
-
-def _write_item(holder: dict[str, Any], name: str, value: Any) -> None:
-    if value is MISSING:
-        holder.pop(name, None)
-    else:
-        holder[name] = value
-
-
-def _cell_reader(cell: Any) -> Callable[[], Any]:
-    def read() -> Any:
-        try:
-            return cell.cell_contents
-        except ValueError:  # the variable is not assigned yet
-            return MISSING
-
-    return read
-
-
-def _cell_writer(cell: Any) -> Callable[[Any], None]:
-    def write(value: Any) -> None:
-        if value is MISSING:
-            del cell.cell_contents
-        else:
-            cell.cell_contents = value
-
-    return write

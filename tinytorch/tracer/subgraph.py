@@ -46,7 +46,7 @@ def run_subgraph(graph: Graph, values: Sequence[np.ndarray]) -> tuple[np.ndarray
     held = [np.ascontiguousarray(v) for v in values]
     results = [np.empty(n.type.shape, n.type.dtype.numpy) for n in graph.outputs]
     status = np.zeros(1, np.int64)
-    with executable.lock:
+    with executable.turn:
         for slot, value in zip(
             (*program.inputs, *program.outputs), (*held, *results), strict=True
         ):

@@ -14,7 +14,7 @@ from typing import Any
 
 from tinytorch.tracer.checks import MISSING, Check
 from tinytorch.tracer.tracked import Tracked
-from tinytorch.tracer.usercode import is_user_class
+from tinytorch.tracer.usercode import is_own, is_user_class
 
 Definition = tuple[Any, str, Any]
 """An object, the name of an attribute, and the very object that the attribute must be."""
@@ -56,11 +56,13 @@ def holds(definition: Definition) -> bool:
 
 
 def _of_function(f: types.FunctionType, ran: set[types.CodeType]) -> Iterator[Definition]:
-    if f.__code__ in ran:
-        yield f, "__code__", f.__code__
-        yield f, "__defaults__", f.__defaults__
-        if f.__kwdefaults__ is not None:
-            yield f, "__kwdefaults__", f.__kwdefaults__
+    """Its code, and the defaults it has: given some later, it would still be called without."""
+    if f.__code__ not in ran or is_own(f):  # the methods of our dataclasses
+        return
+    yield f, "__code__", f.__code__
+    for name in ("__defaults__", "__kwdefaults__"):
+        if getattr(f, name) is not None:
+            yield f, name, getattr(f, name)
 
 
 def _of_class(kind: type, ran: set[types.CodeType]) -> Iterator[Definition | Check]:

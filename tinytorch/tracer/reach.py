@@ -39,7 +39,7 @@ from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import OWN_TABLES, Tracked, TrackedDict, TrackedList
 from tinytorch.tracer.usercode import (
     globals_in,
-    is_own_class,
+    is_own,
     is_reflective,
     is_user_class,
     is_user_file,
@@ -227,7 +227,7 @@ class Reach:
                                          f"{_FROZEN}", codes))  # fmt: skip
         elif hasattr(value, "__wrapped__"):
             self.value(value.__wrapped__, text, codes)
-        elif not is_own_class(type(value)):
+        elif not is_own(type(value)):
             self._plain(value, text)
 
     def _plain(self, value: Any, text: str) -> None:

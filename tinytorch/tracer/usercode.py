@@ -92,8 +92,8 @@ def is_user_class(kind: type) -> bool:
     return is_user_module(module)
 
 
-def is_own_class(kind: type) -> bool:
-    """Whether a class is tinytorch's."""
+def is_own(kind: type | types.FunctionType) -> bool:
+    """Whether a class or function is tinytorch's, made by a decorator though it be."""
     return kind.__module__ == "tinytorch" or kind.__module__.startswith("tinytorch.")
 
 

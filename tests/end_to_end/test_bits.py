@@ -38,7 +38,10 @@ def test_after_saving_and_reloading(expected: str) -> None:
 @pytest.mark.slow
 def test_in_other_processes_with_a_cold_and_a_warm_cache(expected: str, tmp_path: Path) -> None:
     for _ in range(2):
-        env = {**os.environ, "TINYTORCH_CACHE_DIR": str(tmp_path)}
+        env = {
+            **os.environ, "TINYTORCH_CACHE_DIR": str(tmp_path),
+            "PYTHONPATH": str(Path(tt.__file__).parents[1]),
+        }  # fmt: skip
         run = subprocess.run(
             [sys.executable, str(PROGRAM), str(STEPS)], env=env, capture_output=True, text=True,
             check=True, timeout=300,

@@ -264,6 +264,33 @@ def test_changes_of_plain_objects_are_refused(function: Callable[..., Any]) -> N
     assert vars(thing) == {"n": 0, "items": [], "table": {}}
 
 
+def test_slots_hidden_by_a_subclass_are_no_state_of_its_own() -> None:
+    class Slots:
+        __slots__ = ("kept", "path")
+
+    class Shown(Slots):
+        __slots__ = ()
+
+        @property
+        def path(self) -> str:  # as pathlib has it: it cannot be set
+            return "a"
+
+    shown = Shown()
+    shown.kept = 3.0
+
+    def writing(x: Tensor) -> Tensor:
+        shown.kept += 1.0
+        return x if shown.path else x * 2
+
+    with pytest.raises(TraceError):
+        tt.compile(writing)(X)
+    assert shown.kept == 3.0
+    compiled = tt.compile(lambda x: x * shown.kept if shown.path else x)
+    assert compiled(tt.ones(1)).item() == 3.0
+    shown.kept = 4.0
+    assert compiled(tt.ones(1)).item() == 4.0
+
+
 def test_changes_of_slots_are_refused() -> None:
     class Slots:
         __slots__ = ("n",)

@@ -105,14 +105,19 @@ def items_of(value: dict[Any, Any]) -> list[Any]:
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
-    """What an object holds itself: its ``__dict__`` and its slots."""
+    """What an object holds itself: its ``__dict__`` and its slots.
+
+    A slot that a subclass hides behind something else of its name (``pathlib`` does) is not one.
+    """
     found: dict[str, Any] = {}
+    named: set[str] = set()
     for kind in type(value).__mro__:
         for name, item in vars(kind).items():
             if isinstance(item, types.MemberDescriptorType) and not name.startswith("__"):
-                slot = getattr(value, name, MISSING)
+                slot = MISSING if name in named else getattr(value, name, MISSING)
                 if slot is not MISSING:
                     found[name] = slot
+        named.update(vars(kind))
     found.update(getattr(value, "__dict__", {}))
     return found
 

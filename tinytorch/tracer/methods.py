@@ -347,4 +347,17 @@ def __deepcopy__(self: Tensor, memo: Any) -> Tensor:  # noqa: N807
 _bind()
 _cover()
 
-__all__ = ["Tensor"]
+_IN_PLACE_AT_THE_TOP = [
+    f"{name}_" for name in (
+        "abs", "acos", "acosh", "addmv", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+        "arctanh", "asin", "asinh", "atan", "atanh", "ceil", "clamp", "clamp_max", "clamp_min",
+        "clip", "cos", "cosh", "deg2rad", "erf", "erfc", "exp", "exp2", "expm1", "fill", "fix",
+        "floor", "frac", "log", "log10", "log1p", "log2", "logit", "nan_to_num", "neg",
+        "negative", "rad2deg", "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sin", "sinc",
+        "sinh", "sqrt", "square", "tan", "tanh", "trunc", "xlogy", "zero",
+    )
+]  # fmt: skip
+"""Methods that are functions, too, as in PyTorch: ``relu_(x)`` is ``x.relu_()``."""
+globals().update({name: getattr(Tensor, name) for name in _IN_PLACE_AT_THE_TOP})
+
+__all__ = ["Tensor", *_IN_PLACE_AT_THE_TOP]

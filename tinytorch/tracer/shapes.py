@@ -10,9 +10,10 @@ from typing import Any
 from tinytorch.errors import IntegerRangeError
 from tinytorch.ir import ops
 from tinytorch.ir.extent import Extent
-from tinytorch.ir.types import promote
+from tinytorch.ir.types import DType, promote
 from tinytorch.tracer.kinds import Axes, Scalar, Wholes
 from tinytorch.tracer.number import Number, as_size
+from tinytorch.tracer.reinterpreting import reinterpreted
 from tinytorch.tracer.storage import view_strides
 from tinytorch.tracer.tensor import Tensor
 
@@ -95,8 +96,13 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
     return input.view_as_op(ops.reshape, {"shape": wanted}, strides)
 
 
-def view(input: Tensor, *shape: Any) -> Tensor:
-    """The same memory in another shape; raises RuntimeError where only a copy could do it."""
+def view(input: Tensor, *shape: Any, dtype: DType | None = None) -> Tensor:
+    """The same memory in another shape; raises RuntimeError where only a copy could do it.
+
+    Given a dtype instead, the same bits read as its numbers.
+    """
+    if dtype is not None or (len(shape) == 1 and isinstance(shape[0], DType)):
+        return reinterpreted(input, dtype or shape[0])
     wanted = fill_size(input, sizes_of(shape, "view"))
     strides = view_strides(input._type.shape, input._strides, wanted)
     if strides is None:

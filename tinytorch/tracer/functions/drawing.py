@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinytorch.ir import ops
 from tinytorch.ir.types import DType, broadcast_shapes, int64
 from tinytorch.tracer.device import check_device
 from tinytorch.tracer.factories import rand, randint, randn
+from tinytorch.tracer.functions.masking import known
 from tinytorch.tracer.generator import Generator
 from tinytorch.tracer.mode import no_grad
 from tinytorch.tracer.shapes import check_tensor, expand, sizes_of
@@ -36,6 +39,23 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
 
 def _float_of(x: Tensor) -> DType | None:
     return x.dtype if x.dtype.is_floating_point else None
+
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Counts drawn from Poisson distributions of given rates. Runs eagerly alone.
+
+    numpy draws them, from a seed that comes from the generator; raises RuntimeError below 0.
+    """
+    if not check_tensor(input, "poisson").dtype.is_floating_point:
+        raise NotImplementedError(f"\"poisson_cpu\" not implemented for '{input.dtype.name}'")
+    rates = known(input.detach(), "the rates of poisson", "draw outside the compiled function")
+    if (rates < 0).any():
+        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    if not np.isfinite(rates).all():
+        raise RuntimeError("invalid Poisson rate, expected rate to be finite")
+    seed = known(randint(0, 1 << 32, (4,), generator=generator), "a seed", "").tolist()
+    drawn = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed))).poisson(rates)
+    return Tensor.wrap(np.array(drawn, np.float64)).to(input.dtype)
 
 
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *,
@@ -166,7 +186,7 @@ def random_(self: Tensor, from_: int = 0, to: int | None = None, *,
     return _filled(self, randint(from_, to, tuple(self.shape), generator=generator))
 
 
-__all__ = ["bernoulli", "multinomial", "normal", "randint_like"]
+__all__ = ["bernoulli", "multinomial", "normal", "poisson", "randint_like"]
 METHODS = [
     "bernoulli", "bernoulli_", "exponential_", "multinomial", "normal_", "random_", "uniform_",
 ]  # fmt: skip

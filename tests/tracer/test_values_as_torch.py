@@ -95,3 +95,12 @@ def test_losses_refuse_targets_of_other_dtypes():
         F.gaussian_nll_loss(p, p, bits + 1)
     weight = tt.tensor([1.0, 2.0], dtype=tt.float64)
     assert F.binary_cross_entropy(p, bits.float(), weight).dtype is tt.float32
+
+
+@pytest.mark.parametrize("bits", [31, 32, 33, 40, 62])
+def test_integers_of_wide_ranges_are_drawn_evenly(bits):
+    tt.manual_seed(0)
+    drawn = tt.randint(0, 1 << bits, (4000,))
+    assert ((drawn >= 0) & (drawn < 1 << bits)).all()
+    assert abs((drawn.double() / 2.0**bits).mean().item() - 0.5) < 0.02
+    assert len(set(drawn.tolist())) > 3990

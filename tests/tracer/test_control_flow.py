@@ -372,12 +372,92 @@ def test_an_index_error_inside_a_loop_leaves_state_as_it_was() -> None:
     np.testing.assert_array_equal(state.numpy(), np.ones(3))
 
 
-def test_writes_to_the_outside_are_refused() -> None:
-    state = tt.zeros(3)
+def test_state_from_outside_is_written_in_loops_and_branches() -> None:
+    def scenario(compile: agreement.Compile) -> Any:
+        norm = nn.BatchNorm1d(3, dtype=tt.float64)
+        seen, rows = tt.zeros(3, dtype=tt.int64), tt.zeros(2, 3, dtype=tt.float64)
+        w = normal(3, 3, requires_grad=True)
+
+        def note(x: Tensor) -> Tensor:
+            seen[1:].add_(1)
+            return x + seen[1]
+
+        def step(c: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            c = norm(tt.cond(x.sum() > 0, note, lambda x: x, (c @ w + x,)))
+            rows[0] = x[0].detach()
+            return c, seen * 2 + rows.sum().to(tt.int64)
+
+        @compile
+        def f(x: Tensor, n: Tensor) -> Any:
+            seen.mul_(2)
+            c, ys = tt.scan(step, x[0], x)
+            (g,) = tt.autograd.grad((c * c).sum() + c[0, 0], w)
+            a = tt.while_loop(lambda i: (i < n) & (seen[1] < 9), lambda i: (i + seen.add_(1)[0],),
+                              (0,))  # fmt: skip
+            rows.sub_(1)
+            return c, ys, g, a, tt.cond(n > 2, lambda: norm.running_mean * 2, lambda: w[0] * 1)
+
+        found = [f(normal(5, 4, 3, seed=s), tt.tensor(s)) for s in (1, 2, 9)]
+        return found, seen, rows, norm.state_dict()
+
+    agreement.check(scenario, compiles=1, rtol=1e-9, atol=1e-12)
+
+
+def test_random_numbers_beside_written_state() -> None:
+    def scenario(compile: agreement.Compile) -> Any:
+        tt.manual_seed(5)
+        total = tt.zeros(3)
+
+        def step(c: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+            drawn = tt.rand(3)
+            total.add_(drawn)
+            return c + drawn, total * x
+
+        @compile
+        def f(x: Tensor) -> Any:
+            return tt.scan(step, x[0], x), tt.cond(x.sum() > 0, lambda: total.add_(tt.rand(3)) * 2,
+                                                   lambda: total * 1), tt.rand(2)  # fmt: skip
+
+        return f(tt.ones(4, 3)), f(-tt.ones(4, 3)), total
+
+    agreement.check(scenario, compiles=1)
+
+
+def test_an_error_in_a_loop_that_writes_state_leaves_it_as_it_was() -> None:
+    table, state = normal(4), tt.zeros(4)
+
+    @tt.compile
+    def f(indices: Tensor) -> Tensor:
+        def step(c: Tensor, i: Tensor) -> Any:
+            state.add_(1)
+            return c + table[i], None
+
+        return tt.scan(step, table[0] * 0, indices)[0]
+
+    f(tt.tensor([0, 1, 2]))
+    with pytest.raises(IndexError):
+        f(tt.tensor([0, 1, 9]))
+    assert state.tolist() == [3] * 4
+
+
+@pytest.mark.parametrize("kind", ["parameter", "carry", "checkpoint", "traced"])
+def test_other_writes_to_the_outside_are_refused(kind: str) -> None:
+    state = tt.zeros(3, requires_grad=kind == "parameter")
+
+    def body(c: Tensor, x: Tensor, made: Tensor) -> Any:
+        with tt.no_grad():
+            if kind == "carry":
+                c.add_(1)
+            elif kind == "checkpoint":
+                tt.autograd.checkpoint(lambda v: state.add_(v), x)
+            else:
+                (state if kind == "parameter" else made).add_(x)
+        return c * 1, None
 
     @tt.compile
     def f(xs: Tensor) -> Any:
-        return tt.scan(lambda c, x: (c + state.add_(x), None), state.clone(), xs)
+        made = xs[0] * 2
+        return tt.scan(lambda c, x: body(c, x, made), state.detach().clone(), xs)[0]
 
     with pytest.raises(TraceError, match="from outside"):
         f(tt.ones(2, 3))

@@ -49,6 +49,8 @@ class Closed:
     flows: tuple[bool, ...]
     draws: int = 0
     random_state: Tensor | None = None
+    written: tuple[Tensor, ...] = ()
+    """Tensors from outside that were written in place."""
 
     def unflatten(self, outputs: Sequence[Any]) -> Any:
         """Build the function's result of the graph's outputs."""
@@ -88,16 +90,17 @@ class Closed:
 
 def close(
     function: Callable[..., Any], examples: Sequence[Tensor | TensorType], name: str,
-    structure: Any = None, flows: Sequence[bool] | None = None,
+    structure: Any = None, flows: Sequence[bool] | None = None, writes: bool = False,
 ) -> Closed:  # fmt: skip
     """Trace ``function`` on fresh tensors like the examples (tensors, or their types).
 
     With a ``structure`` (of a tuple of arguments, see ``tree``) it is called on that tree of them,
     else on them one by one. A tensor carries gradients inside if its example requires them, or as
-    ``flows`` says. Works eagerly and inside a trace, nested to any depth. Raises TraceError for
-    side effects.
+    ``flows`` says. With ``writes`` tensors from outside that need no gradient may be written in
+    place; the result lists them. Works eagerly and inside a trace, nested to any depth. Raises
+    TraceError for other side effects.
     """
-    trace = SubTrace(name, mode.trace)
+    trace = SubTrace(name, mode.trace, writes)
     carry = [isinstance(x, Tensor) and x.requires_grad for x in examples]
     inputs = [trace.give(x, f) for x, f in zip(examples, flows or carry, strict=True)]
     arguments = inputs if structure is None else unflatten(structure, inputs)
@@ -144,8 +147,10 @@ def moved_state(state: Tensor, draws: int) -> Tensor:
 class SubTrace(Trace):
     """The recording of a function inside another trace, or inside eager code."""
 
-    def __init__(self, name: str, parent: Trace | None) -> None:
+    def __init__(self, name: str, parent: Trace | None, writes: bool = False) -> None:
         super().__init__(name, mode.default_dtype)
+        self.writes = writes
+        self.written: dict[int, Tensor] = {}
         self.parent = parent
         self._given: dict[int, tuple[Node, bool]] = {}
         self._outside: dict[int, Node] = {}
@@ -180,7 +185,7 @@ class SubTrace(Trace):
         captures = tuple(tensor for _, tensor in self.captures)
         return Closed(
             self.graph.freeze(), count, captures, structure, tuple(results), tuple(flows),
-            self._draws(), self.random_state,
+            self._draws(), self.random_state, tuple(self.written.values()),
         )  # fmt: skip
 
     def _draws(self) -> Any:
@@ -256,9 +261,20 @@ class SubTrace(Trace):
             )
 
     def write(self, x: Tensor, value: Tensor) -> None:
-        """Write to a tensor made here; refuse others, the function's inputs among them."""
-        self._check_own(x, "a write to", "return the new value instead, or clone() it first")
+        """Write to a tensor made here; refuse others, the function's inputs among them.
+
+        Where ``writes`` allows it, note a write to a tensor from outside that needs no gradient.
+        """
+        root = root_of(x) if x._array is None else x
+        if self.writes and root._array is not None and not root.requires_grad:
+            self.written[id(root)] = root
+        else:
+            self._check_own(x, "a write to", "return the new value instead, or clone() it first")
         super().write(x, value)
+
+    def hold(self, x: Tensor, value: Tensor) -> None:
+        """Let a tensor from outside have a value that was given, as if it had been written."""
+        self._values[region(x)] = self.node_of(value)
 
     def set_data(self, x: Tensor, value: Tensor) -> None:
         """Let a tensor made here show other memory; refuse others."""

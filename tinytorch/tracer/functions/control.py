@@ -2,7 +2,8 @@
 
 Eagerly these are plain Python loops and choices. Inside a compiled function the functions they
 take are traced once, to graphs that the compiled call runs as often as the data say; tensors and
-parameters that they read from outside are found, and gradients flow into them.
+parameters that they read from outside are found, and gradients flow into them. Tensors from outside
+that need no gradient, such as a module's buffers, may be written to in place.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from tinytorch.ir import ops
 from tinytorch.ir.graph import Graph
 from tinytorch.ir.types import TensorType, bool_, float64, int64
 from tinytorch.passes.graph.rebuild import inline
+from tinytorch.tracer.carried import CarriedState
 from tinytorch.tracer.factories import arange, tensor, zeros
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.shapes import size_of, stack
-from tinytorch.tracer.subtrace import Closed, close, moved_state
+from tinytorch.tracer.subtrace import Closed, close
 from tinytorch.tracer.tensor import Tensor, apply_node
 from tinytorch.tracer.tree import flatten, unflatten
 
@@ -50,17 +52,17 @@ def cond(
     _check_branches(true, false)
     captures = _captures((true, false))
     flows = [a or b for a, b in zip(true.flows, false.flows, strict=True)]
-    source = next((c.random_state for c in (true, false) if c.draws), None)
-    if source is not None:
-        leaves = [*leaves, moved_state(source, 0)]
-        again = _branches((true_fn, false_fn), leaves, structure, source)
+    state = CarriedState((true, false))
+    if state:
+        leaves = [*leaves, *state.values()]
+        again = _branches((true_fn, false_fn), leaves, structure, state)
         captures = _captures(again)
         outputs = apply_node(
             ops.cond, [pred.reshape(()), *leaves, *captures],
-            _graphs(("true", "false"), again, leaves, captures), [*flows, False],
+            _graphs(("true", "false"), again, leaves, captures), [*flows, *[False] * len(state)],
         )  # fmt: skip
-        mode.trace.set_random_state(source, outputs[-1])
-        return true.unflatten(outputs[:-1])
+        state.hand_back(outputs[len(flows) :])
+        return true.unflatten(outputs[: len(flows)])
     attrs = _graphs(("true", "false"), (true, false), leaves, captures)
     operands = [pred.reshape(()), *leaves, *captures]
     return true.unflatten(apply_node(ops.cond, operands, attrs, flows))
@@ -102,7 +104,9 @@ def while_loop(
             carry = body(*carry)
         return tuple(unflatten(structure, carry))
     loop = _Loop(body, leaves, [])
-    tested = close(loop.ignoring(condition), loop.examples, "condition", flows=loop.flows)
+    tested = close(
+        loop.state.ignoring(condition), loop.examples, "condition", flows=loop.flows
+    )
     if tested.draws:
         raise TypeRuleError("while_loop: cond_fn draws random numbers; draw them in body_fn")
     captures = _captures((tested, loop.closed))
@@ -211,24 +215,20 @@ def _scan(
 class _Loop:
     """The body of a loop as a graph.
 
-    It is traced again until every carry that comes to need gradients has them, and with a
-    generator's state behind the carry if it draws random numbers.
+    It is traced again until every carry that comes to need gradients has them, and with the state
+    from outside that it changes behind the carry.
     """
 
     def __init__(self, step: Any, carry: list[Tensor], cut: list[Tensor]) -> None:
         self.carry = list(carry)
         self.cut = cut
         self.flows = [x.requires_grad for x in (*carry, *cut)]
-        self.source: Tensor | None = None
         self.closed = self._close(step)
-        if self.closed.draws:
-            self.source = self.closed.random_state
-            assert self.source is not None
-            if mode.trace is not None:
-                self.carry.append(moved_state(self.source, 0))
-            self.flows.insert(len(carry), False)
-            step = _with_state(step, len(carry), self.source)
-            self.closed = self._close(step)
+        self.state = CarriedState([self.closed] if mode.trace is not None else [])
+        if self.state:
+            self.carry += self.state.values()
+            self.flows[len(carry) : len(carry)] = [False] * len(self.state)
+            self.closed = self._close(self.state.around(step, len(carry)))
 
     @property
     def examples(self) -> list[TensorType]:
@@ -239,47 +239,30 @@ class _Loop:
     def _close(self, step: Any) -> Closed:
         count = len(self.carry)
         while True:
-            closed = close(step, self.examples, "body", flows=self.flows)
+            closed = close(step, self.examples, "body", flows=self.flows, writes=True)
             found = [a or b for a, b in zip(self.flows[:count], closed.flows, strict=False)]
             if found == self.flows[:count]:
                 return closed
             self.flows[:count] = found
 
-    def ignoring(self, condition: Any) -> Any:
-        """A condition on the carry, taking the generator's state, too."""
-        return condition if self.source is None else lambda *carry: condition(*carry[:-1])
-
     def without_state(self, carry: Sequence[Tensor]) -> list[Tensor]:
-        """The final carry; the generator is left in the state that the loop left it in."""
-        if self.source is None:
-            return list(carry)
-        mode.trace.set_random_state(self.source, carry[-1])
-        return list(carry[:-1])
-
-
-def _with_state(step: Any, at: int, source: Tensor, last: bool = False) -> Any:
-    """A function that takes a generator's state as argument ``at`` and returns it there or last."""
-
-    def run(*values: Tensor) -> list[Tensor]:
-        mode.trace.set_random_state(source, values[at])
-        results = list(step(*values[:at], *values[at + 1 :]))
-        results.insert(len(results) if last else at, moved_state(source, 0))
-        mode.trace.forget_random_state()
-        return results
-
-    return run
+        """The final carry; the state is left as the loop left it."""
+        count = len(carry) - len(self.state)
+        self.state.hand_back(carry[count:])
+        return list(carry[:count])
 
 
 def _branches(
-    functions: Sequence[Any], leaves: list[Tensor], structure: Any, source: Tensor | None = None
-) -> list[Closed]:
+    functions: Sequence[Any], leaves: list[Tensor], structure: Any,
+    state: CarriedState | None = None,
+) -> list[Closed]:  # fmt: skip
     found = []
     for function in functions:
         name = getattr(function, "__name__", type(function).__name__)
         run: Any = _unflattening(function, structure)
-        if source is not None:
-            run = _with_state(_flattening(run), len(leaves) - 1, source, last=True)
-        found.append(close(run, leaves, "branch" if name == "<lambda>" else name))
+        if state is not None:
+            run = state.around(_flattening(run), len(leaves) - len(state), last=True)
+        found.append(close(run, leaves, "branch" if name == "<lambda>" else name, writes=True))
     return found
 
 

@@ -35,6 +35,7 @@ from tinytorch.tracer.tracked import epoch
 from tinytorch.tracer.tree import flatten
 
 MAX_REPLAYS = 64
+_TRIES = 8
 _WARN_AT = 8
 
 
@@ -119,10 +120,16 @@ class Compiled:
                 if result is not MISS:
                     self._prefer(found, args, kwargs)
                     return result
-            replay = self._compile(args, kwargs, structure, leaves)
-            result = replay.run(*leaves)
+            for _ in range(_TRIES):
+                replay = self._compile(args, kwargs, structure, leaves)
+                result = replay.run(*leaves)
+                if result is not MISS:
+                    break
         if result is MISS:
-            raise AssertionError(f"{self.name}: a fresh trace does not fit its own arguments")
+            raise RuntimeError(
+                f"{self.name}: a fresh trace does not fit: something that the function sees (a "
+                "gradient, a module, a global) changes while it is traced, as another thread may do"
+            )
         self._prefer(replay, args, kwargs)
         return result
 

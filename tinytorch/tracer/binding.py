@@ -61,7 +61,8 @@ class Binding(Handback):
             "address": address, "touch": touch, "touch_lent": touch_lent, "Lent": LentStorage,
             "turn": turn, "idle": turn.idle, "waiting": turn.waiting, "ABSENT": object(),
             "pointer": pointer_of, "fail": self._fail,
-            "dict_get": dict.__getitem__, "FREED": FREED, "chain": apply_chain,
+            "dict_get": dict.__getitem__, "put": dict.__setitem__,
+            "FREED": FREED, "chain": apply_chain,
             "hooking": hooking, "lending": lending, "references": sys.getrefcount,
         }  # fmt: skip
         self.env |= traced.values

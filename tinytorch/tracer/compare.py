@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,7 +65,7 @@ def compare(
     compiled = function if isinstance(function, Compiled) else Compiled(function)
     traced = trace_call(compiled.function, args, kwargs, compiled.name)
     captured = [tensor for _, tensor in traced.trace.captures]
-    before = _State(captured)
+    before = _State(captured, traced.trace.number_writes.values())
     try:
         found = _observe(compiled, captured, args, kwargs)
         before.restore()
@@ -83,13 +83,16 @@ def compare(
 
 
 class _State:
-    """Values and gradients of some tensors."""
+    """Values and gradients of some tensors, and numbers that a function assigns."""
 
-    def __init__(self, tensors: list[Tensor]) -> None:
+    def __init__(self, tensors: list[Tensor], numbers: Iterable[tuple[Any, str, Any]]) -> None:
+        self.numbers = [(holder, key, dict.__getitem__(holder, key)) for holder, key, _ in numbers]
         self.saved = [(t, t.array.copy(), t._grad, _copy(t._grad)) for t in tensors]
 
     def restore(self) -> None:
         """Put everything back."""
+        for holder, key, value in self.numbers:
+            dict.__setitem__(holder, key, value)
         for tensor, values, grad, grad_values in self.saved:
             np.copyto(tensor.array, values)
             tensor._storage.version += 1

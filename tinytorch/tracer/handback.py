@@ -14,6 +14,7 @@ from tinytorch.compiler import Compiled as Built
 from tinytorch.ir import ops
 from tinytorch.tracer.constants import check_constant
 from tinytorch.tracer.mode import mode
+from tinytorch.tracer.number import text_of
 from tinytorch.tracer.specialize import Result, Traced
 from tinytorch.tracer.storage import contiguous_strides
 from tinytorch.tracer.tape import pick
@@ -81,8 +82,14 @@ class Handback:
                 return f"a{position}"
         return self.bind(name, tensor)
 
+    def _number_writes(self) -> None:
+        """Give numbers of modules and parameter groups their new values."""
+        for n, (holder, key, value) in enumerate(self.traced.trace.number_writes.values()):
+            self.emit(1, f"put({self.bind(f'written{n}', holder)}, {key!r}, {text_of(value)})")
+
     def _results(self) -> None:
         self._before()
+        self._number_writes()
         homes = self._grad_homes
         made: dict[tuple[int, Any], str] = {}
         if self._differentiable:

@@ -233,6 +233,10 @@ class SubTrace(Trace):
         out = super().detach(x)
         return self._views.setdefault(id(out), out)
 
+    def keep_number(self, holder: Any, key: str, value: Any) -> bool:
+        """Refuse: the function may run any number of times."""
+        return False
+
     def number_of(self, holder: Any, key: str, name: str) -> Any:
         """A number of a tracked object: run-time inside a compiled function, else its value."""
         if self.parent is None:

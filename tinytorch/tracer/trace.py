@@ -21,7 +21,7 @@ from tinytorch.ir.operators import matched, needs_matching, weak_type
 from tinytorch.ir.types import DType, TensorType, TupleType, count
 from tinytorch.tracer.differentiation import Differentiation, with_history_of
 from tinytorch.tracer.mode import mode, no_grad, user_origin
-from tinytorch.tracer.number import Number, plain, plain_attrs, text_of
+from tinytorch.tracer.number import Number, plain, plain_attrs, text_of, value_of
 from tinytorch.tracer.rebinding import set_data
 from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage, contiguous_strides
@@ -46,6 +46,8 @@ class Trace(Differentiation):
         self.captures: list[tuple[Node, Tensor]] = []
         self.numbers: list[tuple[Node, Number]] = []
         self.number_holders: dict[str, tuple[Any, str]] = {}
+        self.number_writes: dict[tuple[int, str], tuple[Any, str, Any]] = {}
+        """Numbers of tracked objects that the function assigns: holder, key and new value."""
         self.predicates: dict[str, Any] = {}
         self.random_state: Tensor | None = None
         self.random_offset: Any = 0
@@ -345,9 +347,24 @@ class Trace(Differentiation):
             self._sizes[size] = Number(self, node, f"({size.code})", value, size)
         return self._sizes[size]
 
-    def number_of(self, holder: Any, key: str, name: str) -> Number:
+    def keep_number(self, holder: Any, key: str, value: Any) -> bool:
+        """Note that a tracked object's number gets a value at every call; say if that can be.
+
+        It can for a number that is there and keeps its kind: ``self.steps += 1``.
+        """
+        old = dict.get(holder, key)
+        if type(old) not in (int, float) or type(value) not in (int, float, Number):
+            return False
+        if type(old) is not type(value_of(value)):
+            return False
+        self.number_writes[id(holder), key] = (holder, key, value)
+        return True
+
+    def number_of(self, holder: Any, key: str, name: str) -> Any:
         """A number kept in a tracked object's dict, read again at every call."""
         source = (id(holder), key)
+        if source in self.number_writes:
+            return self.number_writes[source][2]
         if source not in self._number_sources:
             value = dict.__getitem__(holder, key)
             number = self.add_number(value, name, f"n{len(self.numbers)}")

@@ -87,8 +87,11 @@ class Tracked:
             raise _refuse(f"setting attribute {name!r} of {type(self).__name__}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._check_writable(name)
         numbers = self.__dict__["_numbers"]
+        outside = mode.trace is not None and self._born is not mode.trace.token
+        if outside and mode.trace.keep_number(numbers, name, value):
+            return
+        self._check_writable(name)
         if type(value) in (int, float):
             if type(numbers.get(name)) is not type(value):
                 self.__dict__.pop(name, None)
@@ -159,6 +162,8 @@ class TrackedDict(dict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if mode.trace is not None:
+            if mode.trace.keep_number(self, key, value):
+                return
             raise _refuse(f"setting {key!r} of a parameter group")
         old = kinds_of_numbers(dict.get(self, key))
         new = kinds_of_numbers(value)

@@ -363,3 +363,13 @@ def test_second_derivatives_of_everything_smooth() -> None:
         weighed(g * g).backward()
         want = differences(slope, x.detach().numpy())
         np.testing.assert_allclose(x.grad.numpy(), want, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_only_inputs_stands_where_pytorch_has_it():
+    x, w = tt.ones(2, requires_grad=True), tt.ones(2, requires_grad=True)
+    (g,) = tt.autograd.grad((x * x * w).sum(), x, None, True, True, True)
+    g.sum().backward()
+    assert x.grad.tolist() == [2.0, 2.0]
+    with pytest.warns(FutureWarning, match="only_inputs"):
+        tt.autograd.grad((x * x).sum(), x, only_inputs=False)
+    assert tt.autograd.grad((x * x).sum(), [x, w], None, None, False, True, True)[1] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,8 +29,8 @@ def _seeds(given: Any, count: int) -> list[Any]:
 
 def grad(
     outputs: Tensors, inputs: Tensors, grad_outputs: Any = None, retain_graph: bool | None = None,
-    create_graph: bool = False, allow_unused: bool | None = None, is_grads_batched: bool = False,
-    materialize_grads: bool = False,
+    create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+    is_grads_batched: bool = False, materialize_grads: bool = False,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """Return the gradients of outputs with respect to inputs, summed over the outputs.
 
@@ -37,7 +38,14 @@ def grad(
     ``is_grads_batched`` each has a leading axis, and so have the results. With ``create_graph`` the
     results can be differentiated again. An input that the outputs do not depend on raises
     RuntimeError, or gives None with ``allow_unused``, zeros with ``materialize_grads``.
+    ``only_inputs`` is PyTorch's deprecated argument: gradients of other leaves are never touched.
     """
+    if not only_inputs:
+        warnings.warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True). To "
+            "accumulate gradient for other parts of the graph, please use autograd.backward.",
+            FutureWarning, stacklevel=2,
+        )  # fmt: skip
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "

@@ -593,3 +593,9 @@ def test_an_installed_package_that_calls_tinytorch_is_guarded(tmp_path, monkeypa
     assert usercode._claimed == {str(folder / "layers_of_mine") + "/"}
     package.SCALE = 3.0
     np.testing.assert_allclose(step(X).numpy(), (X * 3 + 1).numpy(), rtol=1e-6)
+
+
+def test_what_tinytorch_runs_itself_is_not_checked():
+    compiled = tt.compile(lambda x: x * 2)
+    compiled(tt.ones(3))
+    assert "checks" not in compiled.explain()

@@ -97,6 +97,12 @@ def is_own(kind: type | types.FunctionType) -> bool:
     return kind.__module__ == "tinytorch" or kind.__module__.startswith("tinytorch.")
 
 
+def is_generated_here(f: types.FunctionType) -> bool:
+    """Whether tinytorch had a function made of text, as the methods of its dataclasses are."""
+    module = str(f.__globals__.get("__name__", ""))
+    return f.__code__.co_filename.startswith("<") and module.startswith("tinytorch.")
+
+
 @functools.lru_cache(maxsize=4096)
 def nested_codes(code: types.CodeType) -> tuple[types.CodeType, ...]:
     """A code object and all those defined inside it."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinytorch.errors import TraceError
 from tinytorch.tracer.reach import Reach
-from tinytorch.tracer.usercode import is_user_file, nested_codes
+from tinytorch.tracer.usercode import is_generated_here, is_user_file, nested_codes
 
 _MUTATORS = frozenset(
     {"append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse", "update",
@@ -113,7 +113,10 @@ class Watch:
         made = {inner for code in self.ran for inner in nested_codes(code)[1:]}
         for code in self.ran - self.reach.codes - made:
             for owner in gc.get_referrers(code):
-                if isinstance(owner, types.FunctionType) and owner.__code__ is code:
+                if (
+                    isinstance(owner, types.FunctionType) and owner.__code__ is code
+                    and not is_generated_here(owner)
+                ):  # fmt: skip
                     self.reach.value(owner, owner.__name__, None)
         self.reach.settle()
 

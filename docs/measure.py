@@ -35,6 +35,9 @@ MASK = A > 0.5
 IMAGE = tt.from_numpy(rng.uniform(0.2, 0.9, (2, 3, 6, 6)))
 LINE = tt.from_numpy(rng.uniform(0.2, 0.9, (2, 3, 8)))
 CLASSES = tt.tensor([0, 2, 1, 3])
+POSITIONS = tt.arange(8).expand(2, 3, 8).contiguous()
+PLACES = tt.arange(36).reshape(6, 6).expand(2, 3, 6, 6).contiguous()
+GRID = tt.from_numpy(rng.uniform(-0.9, 0.9, (2, 4, 4, 2)))
 SIGNS = tt.from_numpy(np.where(rng.random((4, 4)) > 0.5, 1.0, -1.0))
 
 GUESSES: list[tuple[Any, ...]] = [
@@ -65,7 +68,8 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "bucketize": (A, V), "cross": (A[:, :3], B[:, :3]), "cond": (), "scatter_reduce":
     (A, 0, ROWS, B, "sum"), "index_put": (A, (J,), B), "normal": (A, B), "pow": (A, B),
     "arange": (5,), "randint": (0, 5, (3,)), "tril_indices": (3, 3), "triu_indices": (3, 3),
-    "masked_scatter": (A, MASK, B), "gaussian_nll_loss": (A, B, C), "ctc_loss": (),
+    "masked_scatter": (A, MASK, B), "gaussian_nll_loss": (A, B, C),
+    "ctc_loss": (F.log_softmax(LINE.movedim(1, 0), -1), tt.tensor([[1], [2]]), (3, 3), (1, 1)),
     "bilinear": (A, B, tt.from_numpy(rng.random((2, 4, 4)))), "prelu": (A, V[:1]),
     "cosine_embedding_loss": (A, B, SIGNS[:, 0]), "margin_ranking_loss": (V, W, SIGNS[0]),
     "hinge_embedding_loss": (A, SIGNS), "soft_margin_loss": (A, SIGNS),
@@ -74,7 +78,12 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "select_scatter": (A, V, 0, 1), "channel_shuffle": (IMAGE, 3), "lp_pool1d": (LINE, 2.0, 2),
     "lp_pool2d": (IMAGE, 2.0, 2), "multilabel_margin_loss": (A, ROWS), "instance_norm": (LINE,),
     "local_response_norm": (LINE, 2),
-    "max_unpool2d": (), "gumbel_softmax": (A,), "lerp": (A, B, 0.3), "addmm": (A, B, C),
+    "max_unpool1d": (LINE, POSITIONS, 1), "max_unpool2d": (IMAGE, PLACES, 1),
+    "max_unpool3d": (IMAGE[None], tt.arange(108).reshape(3, 6, 6).expand(1, 2, 3, 6, 6), 1),
+    "grid_sample": (IMAGE, GRID), "cholesky": (A @ A.T + tt.eye(4, dtype=tt.float64),),
+    "affine_grid": (GRID[:, 0, :3].transpose(1, 2), (2, 3, 4, 4)), "polygamma": (1, A),
+    "unravel_index": (J, (2, 2)), "poisson": (A,), "embedding_bag": (ROWS, A),
+    "gumbel_softmax": (A,), "lerp": (A, B, 0.3), "addmm": (A, B, C),
     "baddbmm": (IMAGE[0], IMAGE[0], IMAGE[0]), "bmm": (IMAGE[0], IMAGE[0]),
     "addbmm": (IMAGE[0, 0], IMAGE[0], IMAGE[0]), "narrow": (A, 0, 1, 2), "logit": (A,),
     "quantile": (A, 0.5), "histc": (A, 4, 0.0, 1.0), "bincount": (J,), "poisson_nll_loss": (A, B),

@@ -35,6 +35,7 @@ from tinytorch.tracer.functions import (
     rounding,
     scattering,
     searching,
+    signals,
     softmaxes,
     sorting,
     splitting,
@@ -60,6 +61,7 @@ from tinytorch.tracer.functions.querying import *
 from tinytorch.tracer.functions.reduction import *
 from tinytorch.tracer.functions.scattering import *
 from tinytorch.tracer.functions.searching import *
+from tinytorch.tracer.functions.signals import *
 from tinytorch.tracer.functions.softmaxes import *
 from tinytorch.tracer.functions.sorting import *
 from tinytorch.tracer.functions.splitting import *
@@ -73,8 +75,8 @@ from tinytorch.tracer.shapes import *
 MODULES = (
     arithmetic, arranging, bits, choice, comparison, contracting, creating, cumulative, derived,
     drawing, extremes, gamma, gathering, integers, joining, masking, maths, norms, older,
-    padding, product, querying, reduction, rounding, scattering, searching, softmaxes, solving,
-    sorting, splitting, viewing,
+    padding, product, querying, reduction, rounding, scattering, searching, signals, softmaxes,
+    solving, sorting, splitting, viewing,
 )  # fmt: skip
 
 for _module in (*MODULES, control, factories, shapes):

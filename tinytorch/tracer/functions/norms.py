@@ -10,7 +10,7 @@ from tinytorch.ir.types import DType
 from tinytorch.tracer.functions.extremes import check_filled
 from tinytorch.tracer.functions.reduction import root, without_axes
 from tinytorch.tracer.functions.viewing import movedim
-from tinytorch.tracer.kinds import Axes, Scalar
+from tinytorch.tracer.kinds import Axes
 from tinytorch.tracer.linalg.factorizing import svdvals
 from tinytorch.tracer.shapes import axes_of, axis_of, check_tensor, reshape
 from tinytorch.tracer.tensor import Tensor
@@ -119,7 +119,7 @@ def linalg_norm(A: Tensor, ord: Any = None, dim: Axes = None, keepdim: bool = Fa
     return vector_norm(A, ord, axes, keepdim, dtype=dtype)
 
 
-def norm(input: Tensor, p: Scalar = "fro", dim: Any = None, keepdim: bool = False,
+def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False,
          dtype: DType | None = None) -> Tensor:  # fmt: skip
     """Norm of all elements, or over axes: ``p`` a number, inf, -inf, or ``"fro"`` (as 2)."""
     if p == "nuc":
@@ -155,3 +155,4 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
 
 __all__ = ["cdist", "dist", "norm", "renorm"]
 METHODS = ["dist", "norm", "renorm"]
+IN_PLACE = ["renorm"]

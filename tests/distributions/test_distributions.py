@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from agreement import check, normal
 
 import tinytorch as tt
-from tests.tracer.agreement import check, normal
 from tinytorch import distributions as D  # noqa: N812
 from tinytorch.errors import TraceError
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from agreement import check, normal
 
-from tests.tracer.agreement import check, normal
 from tinytorch import nn
 
 

@@ -7,9 +7,9 @@ import pickle
 
 import numpy as np
 import pytest
+from agreement import check, normal
 
 import tinytorch as tt
-from tests.tracer.agreement import check, normal
 
 
 def test_a_device_is_its_name():

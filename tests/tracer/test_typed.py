@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from agreement import check, normal
 
 import tinytorch as tt
-from tests.tracer.agreement import check, normal
 
 CLASSES = {
     tt.FloatTensor: tt.float32, tt.DoubleTensor: tt.float64, tt.HalfTensor: tt.float16,

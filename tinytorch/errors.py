@@ -21,8 +21,8 @@ class NotATensorError(TinyTorchError, TypeError, AttributeError):
     """Something else stands where a tensor is wanted. PyTorch raises one of both, by function."""
 
 
-class IntegerRangeError(TinyTorchError, RuntimeError, ValueError, OverflowError):
-    """An int does not fit in 64 bits. PyTorch raises one of the three, by function."""
+class IntegerRangeError(TinyTorchError, RuntimeError, ValueError, TypeError, OverflowError):
+    """An int does not fit in 64 bits. PyTorch raises one of the four, by function."""
 
 
 class OutOfMemoryError(TinyTorchError, RuntimeError, MemoryError):

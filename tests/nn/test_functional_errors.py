@@ -110,3 +110,25 @@ def test_gumbel_softmax_samples_with_the_right_frequencies():
     np.testing.assert_allclose(out.detach().numpy().mean(0), [0.2, 0.3, 0.5], atol=0.03)
     out[:, 0].sum().backward()
     assert np.abs(logits.grad.numpy()).max() > 0
+
+
+MIXED = {
+    "batch_norm": lambda x: F.batch_norm(x.double(), tt.zeros(3), tt.ones(3)),
+    "layer_norm": lambda x: F.layer_norm(x, (3,), tt.ones(3).double()),
+    "bilinear": lambda x: F.bilinear(x, x.double(), tt.ones(2, 3, 3)),
+    "addmm": lambda x: tt.addmm(tt.ones(2, 2).double(), x, x.T),
+    "dropout of ints": lambda x: F.dropout(x.long()),
+    "l1_loss of bools": lambda x: F.l1_loss(x > 0, x),
+}
+
+
+@pytest.mark.parametrize("name", MIXED)
+def test_dtypes_are_not_mixed_where_pytorch_refuses_it(name):
+    with pytest.raises(RuntimeError, match=r"dtype|can't be cast|bool tensor"):
+        MIXED[name](tt.ones(2, 3))
+
+
+def test_halves_may_have_parameters_of_float32():
+    out = F.layer_norm(tt.tensor([[1.0, 3.0]]).half(), (2,), tt.ones(2), tt.ones(2))
+    assert out.dtype is tt.float16
+    np.testing.assert_allclose(out.float().numpy(), [[0.0, 2.0]], atol=1e-2)

@@ -12,6 +12,7 @@ from tinytorch.nn.module import Module
 from tinytorch.nn.parameter import Parameter
 from tinytorch.tracer.factories import ones, tensor, zeros
 from tinytorch.tracer.mode import no_grad
+from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 
 
@@ -74,6 +75,7 @@ class _Tracking(_Affine):
         super().reset_parameters()
 
     def _check(self, input: Tensor) -> None:
+        check_tensor(input, type(self).__name__)
         if input.ndim not in self.ranks:
             wanted = " or ".join(f"{rank}D" for rank in self.ranks)
             raise ValueError(f"expected {wanted} input (got {input.ndim}D input)")

@@ -22,7 +22,7 @@ from tinytorch.nn.recurrence import (
 from tinytorch.nn.utils.rnn import PackedSequence
 from tinytorch.tracer.device import check_device
 from tinytorch.tracer.factories import empty, zeros
-from tinytorch.tracer.shapes import cat, stack
+from tinytorch.tracer.shapes import cat, check_tensor, stack
 from tinytorch.tracer.tensor import Tensor
 
 
@@ -125,10 +125,7 @@ class RNNBase(Module):
             input = packed.data
             if input.ndim != 2:
                 raise RuntimeError(f"input must have 2 dimensions, got {input.ndim}")
-        if not isinstance(input, Tensor):
-            raise TypeError(
-                f"{self._get_name()}(): argument 'input' must be Tensor, not {type(input).__name__}"
-            )
+        check_tensor(input, self._get_name())
         if input.ndim not in (2, 3):
             raise ValueError(
                 f"{self._get_name()}: Expected input to be 2D or 3D, got {input.ndim}D instead"

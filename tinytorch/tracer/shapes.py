@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tinytorch.errors import IntegerRangeError
+from tinytorch.errors import IntegerRangeError, NotATensorError
 from tinytorch.ir import ops
 from tinytorch.ir.extent import Extent
 from tinytorch.ir.types import DType, promote
@@ -23,7 +23,7 @@ from tinytorch.tracer.tensor import Tensor
 def check_tensor(x: Any, function: str, argument: str = "input") -> Tensor:
     """Return x, or raise TypeError as PyTorch does."""
     if not isinstance(x, Tensor):
-        raise TypeError(
+        raise NotATensorError(
             f"{function}(): argument '{argument}' must be Tensor, not {type(x).__name__}"
         )
     return x

@@ -48,6 +48,10 @@ def _dropped(
     """Dropout with one draw for each element of ``shape``, which broadcasts to the input's."""
     if not training or p == 0:
         return input
+    if not input.dtype.is_floating_point:
+        raise RuntimeError(
+            f"result type float can't be cast to the desired output type {input.dtype.name}"
+        )
     if p == 1:
         out = input * 0.0
     else:

@@ -59,6 +59,11 @@ def bilinear(
             f"bilinear(): input2 size does not match weight size: got {input2.shape[-1]} but "
             f"expected {weight.shape[2]}"
         )
+    given = [x.dtype for x in (input1, input2, weight, bias) if x is not None]
+    if len(set(given)) > 1:
+        raise RuntimeError(
+            f"bilinear(): All tensors must have the same dtype, got {', '.join(map(str, given))}"
+        )
     out_size, in1, in2 = weight.shape
     if bias is not None and tuple(bias.shape) != (out_size,):
         raise RuntimeError(

@@ -20,10 +20,7 @@ _LOG_FLOOR = -100.0
 def _pair(input: Tensor, target: Tensor, function: str) -> tuple[Tensor, Tensor]:
     """Both tensors in one dtype; warns, as PyTorch does, where their shapes differ."""
     check_tensor(input, function)
-    if not isinstance(target, Tensor):
-        raise TypeError(
-            f"{function}(): argument 'target' must be Tensor, not {type(target).__name__}"
-        )
+    check_tensor(target, function, "target")
     if input.shape != target.shape:
         warnings.warn(
             f"Using a target size ({target.shape}) that is different to the input size "
@@ -70,7 +67,7 @@ def l1_loss(
 ) -> Tensor:  # fmt: skip
     """Absolute difference; with ``weight`` (of the same shape) the mean is a weighted one."""
     reduction = reduction_of(size_average, reduce, reduction)
-    input, target = _pair(input, target, "l1_loss")
+    _pair(input, target, "l1_loss")  # the difference promotes by itself, and refuses bools
     return _weighted(elementwise.abs(input - target), weight, reduction, "l1_loss")
 
 

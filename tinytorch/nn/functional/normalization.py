@@ -64,6 +64,18 @@ def _along_channels(values: Any, ndim: int) -> Any:
     return None if values is None else values.reshape(1, -1, *(1,) * (ndim - 2))
 
 
+def check_one_dtype(function: str, input: Tensor, *others: Tensor | None) -> None:
+    """Raise RuntimeError unless all have the input's dtype, or float32 beside a half."""
+    for x in others:
+        if x is None or x.dtype is input.dtype:
+            continue
+        if not (input.dtype.is_half and x.dtype is types.float32):
+            raise RuntimeError(
+                f"{function}: mixed dtype (CPU): all inputs must share same datatype, got "
+                f"{input.dtype.name} and {x.dtype.name}"
+            )
+
+
 def _check_length(name: str, value: Tensor | None, channels: int) -> None:
     if value is not None and tuple(value.shape) != (channels,):
         raise RuntimeError(f"{name} should contain {channels} elements not {value.numel()}")
@@ -94,6 +106,7 @@ def batch_norm(
              "bias": bias}  # fmt: skip
     for name, value in named.items():
         _check_length(name, value, channels)
+    check_one_dtype("batch_norm", input, *named.values())
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
     count = input.numel() // channels if channels else 0
@@ -197,6 +210,7 @@ def group_norm(
                 f"but got {name} of shape {list(value.shape)} and input of shape "
                 f"{list(input.shape)}"
             )
+    check_one_dtype("group_norm", input, weight, bias)
     _check_many(input.numel() // groups, input)
     grouped = _wide(input).reshape(n, groups, channels // groups, *input.shape[2:])
     _, centred, variance = _moments(grouped, tuple(range(2, grouped.ndim)))
@@ -225,6 +239,8 @@ def _check_normalized(
                 f"Expected {name} to be of same shape as normalized_shape, but got {name} of shape "
                 f"{list(value.shape)} and normalized_shape = {list(shape)}"
             )
+    if function != "rms_norm":  # which promotes, as in PyTorch
+        check_one_dtype(function, input, weight, bias)
     if tuple(input.shape[-len(shape) :]) != shape:
         expected = ", ".join(["*", *map(str, shape)])
         raise RuntimeError(

@@ -80,8 +80,7 @@ def promoted(*operands: Any) -> list[Tensor]:
 def check_tensors(name: str, input: Any, other: Any) -> None:
     """Raise TypeError unless both operands are tensors."""
     check_tensor(input, name)
-    if not isinstance(other, Tensor):
-        raise TypeError(f"{name}(): argument 'other' must be Tensor, not {type(other).__name__}")
+    check_tensor(other, name, "other")
 
 
 def is_bool(x: Any) -> bool:

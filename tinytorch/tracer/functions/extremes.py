@@ -85,9 +85,7 @@ def _forms(name: str, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[str
     if unknown:
         raise TypeError(f"{name}() got an unexpected keyword argument '{unknown.pop()}'")
     if other is not None:
-        if not isinstance(other, Tensor):
-            raise TypeError(f"{name}(): argument 'other' must be Tensor, not "
-                            f"{type(other).__name__}")  # fmt: skip
+        check_tensor(other, name, "other")
         return "other", other, False
     return "dim", given.get("dim"), bool(given.get("keepdim", False))
 

@@ -268,6 +268,16 @@ def _turned(x: Tensor, axis: int, by: int) -> Tensor:
 # ----------------------------------------------------------- sums with products
 
 
+def _of_one_dtype(input: Tensor, product: Tensor) -> Tensor:
+    """The product; raise RuntimeError unless it has the dtype of what it is added to."""
+    if input.dtype is not product.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {input.dtype.name} and "
+            f"{product.dtype.name}"
+        )
+    return product
+
+
 def _scaled(product: Tensor, input: Tensor, beta: Any, alpha: Any) -> Tensor:
     """beta * input + alpha * product; with beta 0, NaN in ``input`` does not spread."""
     term = product if type(alpha) is int and alpha == 1 else product * alpha
@@ -286,13 +296,13 @@ def _scaled(product: Tensor, input: Tensor, beta: Any, alpha: Any) -> Tensor:
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor,
           *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``beta * input + alpha * (mat1 @ mat2)``."""
-    return _scaled(mm(mat1, mat2), input, beta, alpha)
+    return _scaled(_of_one_dtype(input, mm(mat1, mat2)), input, beta, alpha)
 
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor,
           *, beta: Scalar = 1, alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``beta * input + alpha * (mat @ vec)``."""
-    return _scaled(mv(mat, vec), input, beta, alpha)
+    return _scaled(_of_one_dtype(input, mv(mat, vec)), input, beta, alpha)
 
 
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor,
@@ -304,7 +314,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor,
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1,
             alpha: Scalar = 1) -> Tensor:  # fmt: skip
     """``beta * input + alpha * bmm(batch1, batch2)``."""
-    return _scaled(bmm(batch1, batch2), input, beta, alpha)
+    return _scaled(_of_one_dtype(input, bmm(batch1, batch2)), input, beta, alpha)
 
 
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1,
@@ -313,7 +323,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Scalar = 1,
     total = ops.reshape(
         ops.sum_(bmm(batch1, batch2), axes=(0,)), shape=(batch1.shape[1], batch2.shape[2])
     )
-    return _scaled(total, input, beta, alpha)
+    return _scaled(_of_one_dtype(input, total), input, beta, alpha)
 
 
 def multi_dot(tensors: Sequence[Tensor]) -> Tensor:

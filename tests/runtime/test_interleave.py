@@ -67,3 +67,24 @@ def test_long_bodies_are_interleaved_and_short_ones_are_not():
     np.testing.assert_allclose(short(x).numpy(), x.numpy() * 2 + 1)
     assert re.search(r"^ +interleave\(\d\)$", long.kernels[0].source, re.MULTILINE)
     assert "interleave(" not in short.kernels[0].source
+
+
+def test_a_long_chain_of_cheap_steps_keeps_its_order():
+    @tt.compile
+    def chain(x):
+        for _ in range(40):
+            x = tt.sqrt(tt.square(x) + 0.01) * 0.999
+        return x
+
+    x = tt.rand(64)
+    eager = chain.function(x)
+    np.testing.assert_allclose(chain(x).numpy(), eager.numpy(), rtol=1e-6)
+    (kernel,) = chain.kernels
+    assert "in_order()" in kernel.source
+    assert "in order" in kernel.loops
+
+
+def test_a_short_body_leaves_the_order_to_the_compiler():
+    f = tt.compile(lambda x: tt.tanh(x) * tt.sin(x))
+    f(tt.rand(64))
+    assert "in_order()" not in f.kernels[0].source

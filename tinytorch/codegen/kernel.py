@@ -81,6 +81,9 @@ class KernelPrinter:
         if loop.interleave:
             self.expressions.functions.add("interleave")
             self.emit(depth + 1, f"interleave({loop.interleave})")
+        if loop.in_order:
+            self.expressions.functions.add("in_order")
+            self.emit(depth + 1, "in_order()")
         self.body(loop.body, depth + 1)
 
     def accumulator(self, stmt: Accumulator, depth: int) -> None:

@@ -167,13 +167,15 @@ class Loop:
     over ``0 <= axis < axis.extent``. ``origin`` of a loop is not stored: see ``Kernel.origins``.
     ``interleave`` says how many vectors of a vectorised loop are computed side by side, so that
     one does not wait for the other's latency; 0 leaves it to the target, 1 asks for vectors of
-    this very loop where a compiler might unroll it away.
+    this very loop where a compiler might unroll it away. ``in_order`` asks that machine code keeps
+    the vectors beside each other, step by step, even if it must then spill more registers.
     """
 
     axis: Symbol
     bind: str
     body: tuple[Stmt, ...]
     interleave: int = 0
+    in_order: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def _body(body: tuple[Stmt, ...], depth: int, lines: list[str], where: dict[str,
 def _stmt(stmt: Stmt) -> tuple[str, str]:
     if isinstance(stmt, Loop):
         wide = f" x {stmt.interleave}" if stmt.interleave else ""
+        wide += " in order" if stmt.in_order else ""
         return f"loop {stmt.axis.name} < {stmt.axis.extent}: {stmt.bind}{wide}", ""
     if isinstance(stmt, Let):
         return f"{stmt.var.name}: {stmt.var.dtype.short} = {_expr(stmt.expr)}", stmt.var.name

@@ -5,15 +5,22 @@ vectorised itself rather than unrolled for the loop around it. Lowered, that is 
 block at hand, which anyone else's compiler passes over; here the module's text is rewritten so that
 the loop's back edge carries LLVM's own hint. LLVM alone would decide by the loop's size and leave
 long bodies as they are, though it is those whose latency nothing else hides.
+
+``in_order()`` goes further: LLVM's last scheduling pass would save registers in a very long body by
+computing its vectors one after the other, so it is left out for a module with that mark.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 
+import llvmlite.binding as llvm
 import networkx as nx
 
 MARK = "tinytorch.interleave"
+ORDER_MARK = "tinytorch.in_order"
 
 _HINTS = ('!"llvm.loop.unroll.disable"', '!"llvm.loop.interleave.count", i32 {}')
 """For a loop that is to stay one, and for one with several vectors side by side."""
@@ -21,6 +28,26 @@ _MARKED = re.compile(rf"; {MARK} (\d+)")
 _LABEL = re.compile(r'^("[^"]+"|[\w.$-]+):')
 _TARGET = re.compile(r"label %(\"[^\"]+\"|[\w.$-]+)")
 _METADATA = re.compile(r"^!(\d+) =", re.MULTILINE)
+
+
+_SCHEDULERS = range(15, 23)
+"""Versions of LLVM known to have the switch: of an unknown one, LLVM ends the process."""
+
+
+@contextlib.contextmanager
+def scheduling(in_order: bool) -> Iterator[None]:
+    """Generate machine code meanwhile with instructions in their order, if that is asked for.
+
+    The switch is the process's; the caller holds numba's lock on compiling.
+    """
+    if not in_order or llvm.llvm_version_info[0] not in _SCHEDULERS:
+        yield
+        return
+    llvm.set_option("tinytorch", "-enable-misched=false")
+    try:
+        yield
+    finally:
+        llvm.set_option("tinytorch", "-enable-misched=true")
 
 
 def hinted(text: str) -> str:

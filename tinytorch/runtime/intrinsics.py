@@ -18,7 +18,7 @@ from numba import types
 from numba.extending import lower_builtin, type_callable
 from numba.np.numpy_support import as_dtype, from_dtype
 
-from tinytorch.runtime.interleave import MARK
+from tinytorch.runtime.interleave import MARK, ORDER_MARK
 from tinytorch.runtime.prelude import *  # noqa: F403 - the names that texts import
 from tinytorch.runtime.prelude import INTRINSICS, Intrinsic
 from tinytorch.runtime.prelude.primitive import BOOL, Register
@@ -329,4 +329,19 @@ def _type_interleave(context: Any) -> Callable[..., Any]:
 @lower_builtin(interleave, types.IntegerLiteral)  # type: ignore[untyped-decorator]
 def _mark_loop(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
     builder.comment(f"{MARK} {sig.args[0].literal_value}")
+    return context.get_dummy_value()
+
+
+def in_order() -> None:
+    """Wish that the vectors of the loop around advance together; plain Python need not."""
+
+
+@type_callable(in_order)  # type: ignore[untyped-decorator]
+def _type_in_order(context: Any) -> Callable[..., Any]:
+    return lambda: types.none()
+
+
+@lower_builtin(in_order)  # type: ignore[untyped-decorator]
+def _mark_order(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> Any:
+    builder.comment(ORDER_MARK)
     return context.get_dummy_value()

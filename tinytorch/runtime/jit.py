@@ -34,7 +34,7 @@ from tinytorch.errors import CompileError
 from tinytorch.ir.source import Source
 from tinytorch.ir.types import DType
 from tinytorch.runtime import loader
-from tinytorch.runtime.interleave import hinted
+from tinytorch.runtime.interleave import ORDER_MARK, hinted, scheduling
 from tinytorch.runtime.intrinsics import define
 from tinytorch.runtime.objectcode import ObjectCode, call_symbol, scratch_offsets
 from tinytorch.runtime.prelude import INTRINSICS
@@ -114,9 +114,13 @@ def _lower_store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 class _Library(AOTCodeLibrary):  # type: ignore[misc]
     """numba's library of code, in which marked loops carry LLVM's hint."""
 
+    in_order = False
+
     def add_ir_module(self, ir_module: Any) -> None:
         """Parse a module that numba has written."""
-        parsed = llvm.parse_assembly(hinted(cgutils.normalize_ir_text(str(ir_module))))
+        text = cgutils.normalize_ir_text(str(ir_module))
+        self.in_order = self.in_order or ORDER_MARK in text
+        parsed = llvm.parse_assembly(hinted(text))
         parsed.name = ir_module.name
         parsed.verify()
         self.add_llvm_module(parsed)
@@ -192,7 +196,7 @@ def functions(source: Source) -> tuple[Callable[..., Any], Callable[..., Any] | 
     return plain[0], plain[1] if len(plain) > 1 else None
 
 
-def _library(source: Source) -> AOTCodeLibrary:
+def _library(source: Source) -> _Library:
     """Compile entry and finish of a source into one optimised library."""
     library = _context().codegen().create_library(source.name)
     entry, finish = functions(source)
@@ -250,7 +254,8 @@ def compile_source(source: Source) -> ObjectCode:
     """
     with global_compiler_lock:
         library = _library(source)
-        image = library.emit_native_object()
+        with scheduling(library.in_order):
+            image = library.emit_native_object()
         declared = [f.name for f in library._final_module.functions if f.is_declaration]
     return loader.checked(source.name, image, declared)
 
@@ -264,4 +269,6 @@ def llvm_text(source: Source) -> str:
 def assembly_text(source: Source) -> str:
     """Assembly text of a source for this processor."""
     with global_compiler_lock:
-        return str(_library(source).get_asm_str())
+        library = _library(source)
+        with scheduling(library.in_order):
+            return str(library.get_asm_str())

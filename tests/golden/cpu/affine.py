@@ -1,4 +1,4 @@
-"""relu_d89b239e: 64 rows, 64 a chunk."""
+"""relu_da8ff3fb: 64 rows, 64 a chunk."""
 
 import numpy as np
 from numba import njit, prange
@@ -7,7 +7,7 @@ from tinytorch.runtime.intrinsics import interleave, relu
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def relu_d89b239e(x0, x1, y0, lo, hi, chunk):
+def relu_da8ff3fb(x0, x1, y0, lo, hi, chunk):
     for i in range(lo, hi):
         for j in range(48):
             interleave(1)
@@ -19,8 +19,8 @@ def relu_d89b239e(x0, x1, y0, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_relu_d89b239e(x0, x1, y0):
+def run_relu_da8ff3fb(x0, x1, y0):
     extent, size = 64, 64
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
-        relu_d89b239e(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)
+        relu_da8ff3fb(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)

@@ -1,11 +1,11 @@
-"""require_range_43673658: 7 rows, 7 a chunk."""
+"""require_range_71dc6597: 7 rows, 7 a chunk."""
 
 import numpy as np
 from numba import njit, prange
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def require_range_43673658(x0, y0, status, lo, hi, chunk):
+def require_range_71dc6597(x0, y0, status, lo, hi, chunk):
     failed_2 = False
     for i in range(lo, hi):
         x_1 = x0[i]
@@ -16,21 +16,21 @@ def require_range_43673658(x0, y0, status, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_require_range_43673658(x0, y0, status):
+def run_require_range_71dc6597(x0, y0, status):
     extent, size = 7, 7
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
-        require_range_43673658(x0, y0, status, chunk * size, min(extent, chunk * size + size), chunk)
+        require_range_71dc6597(x0, y0, status, chunk * size, min(extent, chunk * size + size), chunk)
 
 
-"""take_20d19cc8: 28 rows, 28 a chunk."""
+"""take_bd87a670: 28 rows, 28 a chunk."""
 
 import numpy as np
 from numba import njit, prange
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def take_20d19cc8(x0, x1, y0, lo, hi, chunk):
+def take_bd87a670(x0, x1, y0, lo, hi, chunk):
     for i in range(lo, hi):
         x_1 = x0[(i) // 4]
         at_2 = x_1
@@ -39,8 +39,8 @@ def take_20d19cc8(x0, x1, y0, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_take_20d19cc8(x0, x1, y0):
+def run_take_bd87a670(x0, x1, y0):
     extent, size = 28, 28
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
-        take_20d19cc8(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)
+        take_bd87a670(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)

@@ -1,11 +1,11 @@
-"""matmul_a7495504: 6 rows, 6 a chunk."""
+"""matmul_8beef8f8: 6 rows, 6 a chunk."""
 
 import numpy as np
 from numba import njit, prange
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def matmul_a7495504(x0, x1, y0, pack, lo, hi, chunk):
+def matmul_8beef8f8(x0, x1, y0, pack, lo, hi, chunk):
     for p in range(5):
         for j in range(7):
             pack[p * 7 + j] = x1[j * 5 + p]
@@ -20,9 +20,9 @@ def matmul_a7495504(x0, x1, y0, pack, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_matmul_a7495504(x0, x1, y0):
+def run_matmul_8beef8f8(x0, x1, y0):
     extent, size = 6, 6
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
         pack = np.empty(35, np.float32)
-        matmul_a7495504(x0, x1, y0, pack, chunk * size, min(extent, chunk * size + size), chunk)
+        matmul_8beef8f8(x0, x1, y0, pack, chunk * size, min(extent, chunk * size + size), chunk)

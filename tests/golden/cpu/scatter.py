@@ -1,11 +1,11 @@
-"""put_add_2a9cdc53: 10 rows, 10 a chunk."""
+"""put_add_cfeadc0a: 10 rows, 10 a chunk."""
 
 import numpy as np
 from numba import njit, prange
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def put_add_2a9cdc53(x0, x1, y0, lo, hi, chunk):
+def put_add_cfeadc0a(x0, x1, y0, lo, hi, chunk):
     for i in range(lo, hi):
         for p in range(1):
             for j in range(4):
@@ -19,8 +19,8 @@ def put_add_2a9cdc53(x0, x1, y0, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_put_add_2a9cdc53(x0, x1, y0):
+def run_put_add_cfeadc0a(x0, x1, y0):
     extent, size = 10, 10
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
-        put_add_2a9cdc53(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)
+        put_add_cfeadc0a(x0, x1, y0, chunk * size, min(extent, chunk * size + size), chunk)

@@ -1,4 +1,4 @@
-"""max_exp_sum_1cd6c8f6: 512 rows, 16 a chunk."""
+"""max_exp_sum_8ef8f4d1: 512 rows, 16 a chunk."""
 
 import numpy as np
 from numba import njit, prange
@@ -10,7 +10,7 @@ c1 = np.float32(0.0)
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def max_exp_sum_1cd6c8f6(x0, y0, row0, lo, hi, chunk):
+def max_exp_sum_8ef8f4d1(x0, y0, row0, lo, hi, chunk):
     for i in range(lo, hi):
         max_2 = c0
         for j in range(128):
@@ -33,9 +33,9 @@ def max_exp_sum_1cd6c8f6(x0, y0, row0, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_max_exp_sum_1cd6c8f6(x0, y0):
+def run_max_exp_sum_8ef8f4d1(x0, y0):
     extent, size = 512, 16
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
         row0 = np.empty(128, np.float32)
-        max_exp_sum_1cd6c8f6(x0, y0, row0, chunk * size, min(extent, chunk * size + size), chunk)
+        max_exp_sum_8ef8f4d1(x0, y0, row0, chunk * size, min(extent, chunk * size + size), chunk)

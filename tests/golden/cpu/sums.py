@@ -1,4 +1,4 @@
-"""sum_be34bf4c: 300 rows, 100 a chunk."""
+"""sum_0081b840: 300 rows, 100 a chunk."""
 
 import numpy as np
 from numba import njit, prange
@@ -7,7 +7,7 @@ from tinytorch.runtime.intrinsics import sum_step
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def sum_be34bf4c(x0, y0, y1, part0, part1, lo, hi, chunk):
+def sum_0081b840(x0, y0, y1, part0, part1, lo, hi, chunk):
     for j in range(200):
         part0[chunk * 200 + j] = 0.0
     total_sum_1 = 0.0
@@ -22,7 +22,7 @@ def sum_be34bf4c(x0, y0, y1, part0, part1, lo, hi, chunk):
 
 
 @njit(nogil=True, error_model="numpy", fastmath={"contract"})
-def sum_be34bf4c_finish(x0, y0, y1, part0, part1, lo, hi, chunk):
+def sum_0081b840_finish(x0, y0, y1, part0, part1, lo, hi, chunk):
     for j in range(200):
         y0[j] = 0.0
     for chunk in range(3):
@@ -35,9 +35,9 @@ def sum_be34bf4c_finish(x0, y0, y1, part0, part1, lo, hi, chunk):
 
 
 @njit(parallel=True)
-def run_sum_be34bf4c(x0, y0, y1, part0, part1):
+def run_sum_0081b840(x0, y0, y1, part0, part1):
     extent, size = 300, 100
     chunks = (extent + size - 1) // size
     for chunk in prange(chunks):
-        sum_be34bf4c(x0, y0, y1, part0, part1, chunk * size, min(extent, chunk * size + size), chunk)
-    sum_be34bf4c_finish(x0, y0, y1, part0, part1, 0, chunks, 0)
+        sum_0081b840(x0, y0, y1, part0, part1, chunk * size, min(extent, chunk * size + size), chunk)
+    sum_0081b840_finish(x0, y0, y1, part0, part1, 0, chunks, 0)

@@ -99,11 +99,13 @@ def interleaved(body: tuple[Stmt, ...], flat: bool) -> tuple[Stmt, ...]:
         if isinstance(stmt, Loop | Owned) and any(isinstance(s, Loop | Owned) for s in stmt.body):
             stmt = replace(stmt, body=interleaved(stmt.body, flat))
         elif isinstance(stmt, Loop) and stmt.bind != "serial":
-            count = _side_by_side(sum(_cost(s) for s in stmt.body))
+            cost = sum(_cost(s) for s in stmt.body)
+            count = _side_by_side(cost)
             while not flat and count > 1 and count * _LANES > 4 * typical(stmt.axis.extent):
                 count //= 2
             few = stmt.bind == "vector" and _FEW[0] <= typical(stmt.axis.extent) <= _FEW[1]
-            stmt = replace(stmt, interleave=count if count > 1 else int(few))
+            thin = count > 1 and len(stmt.body) >= _LONG and cost <= _THIN * len(stmt.body)
+            stmt = replace(stmt, interleave=count if count > 1 else int(few), in_order=thin)
         done.append(stmt)
     return tuple(done)
 
@@ -119,6 +121,9 @@ def _cost(stmt: Stmt) -> int:
 
 _INTERLEAVE = ((16, 1), (1000, 4), (math.inf, 1))
 _FEW = (8, 128)
+_LONG, _THIN = 100, 3
+"""Statements of a body, and operations in one, of a chain that waits for latency alone: compilers
+would save registers by computing one vector after the other, which then wait for each other."""
 _COST_OF = {op.expr: op.costly for op in TABLE.values() if op.expr is not None}
 _ROLES = ("in", "sizes", "out", "inout", "partial", "status", "scratch")
 

@@ -6,9 +6,9 @@ import math
 from typing import Any
 
 from tinytorch.distributions.distribution import Distribution, broadcast_all
-from tinytorch.tracer.factories import rand, randn
 from tinytorch.tracer.functions import erf, erfinv, log1p
 from tinytorch.tracer.mode import no_grad
+from tinytorch.tracer.noise import rand, randn
 from tinytorch.tracer.tensor import Tensor
 
 

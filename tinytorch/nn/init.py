@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tinytorch.tracer.factories import as_tensor, eye, rand, randn, randperm, zeros
+from tinytorch.tracer.factories import as_tensor, eye, zeros
 from tinytorch.tracer.functions import log, where
 from tinytorch.tracer.generator import Generator
 from tinytorch.tracer.mode import no_grad
+from tinytorch.tracer.noise import rand, randn, randperm
 from tinytorch.tracer.tensor import Tensor
 
 _LINEAR = (

@@ -12,7 +12,8 @@ from tinytorch.passes.graph.autodiff import vjp
 from tinytorch.tracer.backward import accumulate
 from tinytorch.tracer.mode import user_origin
 from tinytorch.tracer.tape import saves_nothing
-from tinytorch.tracer.tensor import TRACED, Tensor, root_of
+from tinytorch.tracer.tensor import TRACED, Tensor
+from tinytorch.tracer.views import root_of
 
 _SECOND = (
     "Trying to backward through the graph a second time (or directly access saved tensors after "

@@ -1,4 +1,4 @@
-"""Factories: tensors from data, numbers and random draws."""
+"""Factories: tensors from data and numbers."""
 
 from __future__ import annotations
 
@@ -18,15 +18,12 @@ from tinytorch.ir.types import (
     DType,
     bfloat16,
     bool_,
-    float16,
-    float32,
     from_numpy_dtype,
     int64,
     promote,
 )  # fmt: skip
 from tinytorch.tracer.device import check_device
-from tinytorch.tracer.generator import Generator, chosen, default_generator
-from tinytorch.tracer.kinds import Scalar, Wholes
+from tinytorch.tracer.kinds import Scalar
 from tinytorch.tracer.mode import mode, user_origin
 from tinytorch.tracer.number import Number, plain
 from tinytorch.tracer.refusals import allocating
@@ -34,7 +31,7 @@ from tinytorch.tracer.shapes import sizes_of
 from tinytorch.tracer.tensor import Tensor
 
 
-def _sizes(sizes: tuple[Any, ...], size: Any, name: str) -> tuple[int, ...]:
+def sizes_given(sizes: tuple[Any, ...], size: Any, name: str) -> tuple[int, ...]:
     """Sizes given one by one, as one sequence, or under their name."""
     if size is None:
         return sizes_of(sizes, name)
@@ -43,7 +40,7 @@ def _sizes(sizes: tuple[Any, ...], size: Any, name: str) -> tuple[int, ...]:
     return sizes_of((size,), name)
 
 
-def _finish(out: Tensor, requires_grad: bool) -> Tensor:
+def finished(out: Tensor, requires_grad: bool) -> Tensor:
     return out.requires_grad_() if requires_grad else out
 
 
@@ -57,13 +54,13 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
     check_device(device)
     if type(data) is Number:
         out = data.trace.number_as_tensor(data)
-        return _finish(out.to(dtype or out.dtype), requires_grad)
+        return finished(out.to(dtype or out.dtype), requires_grad)
     if isinstance(data, Tensor):
         out = data.detach().clone()
-        return _finish(out if dtype is None else out.to(dtype), requires_grad)
+        return finished(out if dtype is None else out.to(dtype), requires_grad)
     if mode.trace is not None and isinstance(data, list | tuple) and _holds_number(data):
         out = _stacked(data, dtype or _literal_dtype(data))
-        return _finish(out, requires_grad)
+        return finished(out, requires_grad)
     if mode.trace is not None and isinstance(data, np.ndarray):
         raise TraceError(
             f"{user_origin()}: a numpy array of shape {list(data.shape)} would be frozen into the "
@@ -72,7 +69,7 @@ def tensor(data: Any, *, dtype: DType | None = None, requires_grad: bool = False
     array = _as_array(data, dtype)
     if mode.trace is not None:
         return _traced_literal(array, requires_grad)
-    return _finish(Tensor.wrap(array), requires_grad)
+    return finished(Tensor.wrap(array), requires_grad)
 
 
 def _holds_number(data: Any) -> bool:
@@ -172,7 +169,7 @@ def _traced_literal(array: np.ndarray, requires_grad: bool) -> Tensor:
     trace = mode.trace
     dtype = from_numpy_dtype(array.dtype)
     if array.size == 1:
-        return _finish(trace.constant(numbers(array).item(), array.shape, dtype), requires_grad)
+        return finished(trace.constant(numbers(array).item(), array.shape, dtype), requires_grad)
     if array.size > 64:
         raise TraceError(
             f"{user_origin()}: a literal of {array.size} elements inside a compiled function; make "
@@ -180,7 +177,7 @@ def _traced_literal(array: np.ndarray, requires_grad: bool) -> Tensor:
         )
     parts = [trace.constant(v, (1,), dtype) for v in numbers(array).reshape(-1).tolist()]
     flat = ops.cat(*parts, axis=0) if parts else trace.constant(0, (0,), dtype)
-    return _finish(ops.reshape(flat, shape=array.shape), requires_grad)
+    return finished(ops.reshape(flat, shape=array.shape), requires_grad)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -214,21 +211,21 @@ def full(size: Any, fill_value: Scalar, *, dtype: DType | None = None, requires_
     if type(fill_value) is Number:
         value = fill_value.trace.number_as_tensor(fill_value)
         out = value.to(dtype or (mode.default_dtype if value.dtype.kind == "f" else value.dtype))
-        return _finish(out.expand(shape).clone(), requires_grad)
+        return finished(out.expand(shape).clone(), requires_grad)
     if dtype is None:
         dtype = mode.default_dtype if isinstance(fill_value, float) else None
     if dtype is None:
         dtype = from_numpy_dtype(np.asarray(fill_value).dtype)
     if mode.trace is not None:
-        return _finish(mode.trace.constant(fill_value, shape, dtype), requires_grad)
+        return finished(mode.trace.constant(fill_value, shape, dtype), requires_grad)
     with allocating(shape, dtype):
-        return _finish(Tensor.wrap(stored(np.full(shape, fill_value), dtype)), requires_grad)
+        return finished(Tensor.wrap(stored(np.full(shape, fill_value), dtype)), requires_grad)
 
 
 def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None, requires_grad: bool = False,
           device: Any = None) -> Tensor:  # fmt: skip
     """Return a tensor of zeros."""
-    shape = _sizes(sizes, size, "zeros")
+    shape = sizes_given(sizes, size, "zeros")
     return full(shape, 0.0, dtype=dtype or mode.default_dtype, requires_grad=requires_grad,
                 device=device)  # fmt: skip
 
@@ -236,7 +233,7 @@ def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None, requires_gr
 def ones(*sizes: Any, size: Any = None, dtype: DType | None = None, requires_grad: bool = False,
          device: Any = None) -> Tensor:  # fmt: skip
     """Return a tensor of ones."""
-    shape = _sizes(sizes, size, "ones")
+    shape = sizes_given(sizes, size, "ones")
     return full(shape, 1.0, dtype=dtype or mode.default_dtype, requires_grad=requires_grad,
                 device=device)  # fmt: skip
 
@@ -304,9 +301,9 @@ def arange(start: Scalar, end: Scalar = None, step: Scalar = 1, *, dtype: DType 
     if mode.trace is None:
         with allocating((count,), dtype):
             values = stored(start + step * np.arange(count), dtype)
-        return _finish(Tensor.wrap(values), requires_grad)
+        return finished(Tensor.wrap(values), requires_grad)
     index = mode.trace.record(ops.iota, (), {"shape": (count,), "axis": 0})
-    return _finish((index * step + start).to(dtype), requires_grad)
+    return finished((index * step + start).to(dtype), requires_grad)
 
 
 def _plain_number(x: Any) -> Any:
@@ -323,112 +320,11 @@ def eye(n: int, m: int | None = None, *, dtype: DType | None = None, requires_gr
         name, size = ("n", n) if n < 0 else ("m", m)
         raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     same = arange(n).reshape(n, 1) == arange(m).reshape(1, m)
-    return _finish(same.to(dtype or mode.default_dtype), requires_grad)
+    return finished(same.to(dtype or mode.default_dtype), requires_grad)
 
-
-# ---------------------------------------------------------------------- random
-
-
-def _bits(generator: Generator | None, shape: tuple[int, ...]) -> Tensor:
-    """Draw from a generator, by default the default one: the only one inside a trace."""
-    drawn = chosen(generator)
-    if drawn is not default_generator and mode.trace is not None:
-        raise TraceError(
-            f"{user_origin()}: a generator of its own inside a compiled function; leave it out, so "
-            "that the default one is drawn from, or draw outside"
-        )
-    return drawn.bits(shape)
-
-
-def rand(*sizes: Any, size: Any = None, generator: Generator | None = None,
-         dtype: DType | None = None, requires_grad: bool = False,
-         device: Any = None) -> Tensor:  # fmt: skip
-    """Return uniform numbers in [0, 1): 24 random bits for float32, 32 for float64."""
-    check_device(device)
-    dtype = dtype or mode.default_dtype
-    bits = _bits(generator, _sizes(sizes, size, "rand"))
-    if dtype.bits == 64:
-        return _finish(bits.to(dtype) * 2.0**-32, requires_grad)
-    if dtype.is_half:  # as many bits as the format has: rounding must not reach 1
-        kept_bits = 11 if dtype is float16 else 8
-        kept = ops.floor_divide(bits, 1 << (32 - kept_bits))
-        return _finish((kept.to(float32) * 2.0**-kept_bits).to(dtype), requires_grad)
-    kept = ops.floor_divide(bits, 256)
-    return _finish(kept.to(dtype) * 2.0**-24, requires_grad)
-
-
-def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: DType | None = None,
-              requires_grad: bool = False, device: Any = None,
-              memory_format: Any = None) -> Tensor:  # fmt: skip
-    """Return uniform numbers in another tensor's shape and dtype."""
-    return rand(input.shape, generator=generator, dtype=dtype or input.dtype,
-               requires_grad=requires_grad, device=device)  # fmt: skip
-
-
-def randn(*sizes: Any, size: Any = None, generator: Generator | None = None,
-          dtype: DType | None = None, requires_grad: bool = False,
-          device: Any = None) -> Tensor:  # fmt: skip
-    """Return standard normal numbers, by the transform of Box and Muller (1958)."""
-    check_device(device)
-    dtype = dtype or mode.default_dtype
-    shape = _sizes(sizes, size, "randn")
-    wide = float32 if dtype.is_half else dtype
-    first, second = (rand(shape, generator=generator, dtype=wide) for _ in range(2))
-    radius = ops.sqrt(ops.log(1 - first) * -2.0)
-    out = radius * ops.cos(second * (2 * math.pi))
-    return _finish(out.to(dtype) if wide is not dtype else out, requires_grad)
-
-
-def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: DType | None = None,
-               requires_grad: bool = False, device: Any = None,
-               memory_format: Any = None) -> Tensor:  # fmt: skip
-    """Return standard normal numbers in another tensor's shape and dtype."""
-    return randn(input.shape, generator=generator, dtype=dtype or input.dtype,
-                requires_grad=requires_grad, device=device)  # fmt: skip
-
-
-def randint(low: int, high: Any = None, size: Wholes = (), *,
-            generator: Generator | None = None, dtype: DType | None = None,
-            requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
-    """Return integers in [low, high)."""
-    check_device(device)
-    if isinstance(high, tuple | list):
-        low, high, size = 0, low, high
-    elif high is None:
-        low, high = 0, low
-    if high <= low:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got {low} >= {high}")
-    shape = sizes_of((tuple(size),), "randint")
-    scaled = _scaled(generator, shape, high - low) + low
-    return _finish(scaled.to(dtype or int64), requires_grad)
-
-
-def _scaled(generator: Generator | None, shape: tuple[int, ...], span: Any) -> Tensor:
-    """Integers in [0, span): random bits times the span, less 32 bits, without overflow.
-
-    Beyond 2**32 the rest of 63 bits, whose distribution is even to one part in 2**63 / span.
-    """
-    bits = _bits(generator, shape)
-    if span <= 1 << 31:
-        return ops.floor_divide(bits * span, 1 << 32)
-    if span <= 1 << 32:
-        top, low = ops.floor_divide(bits, 1 << 16), ops.remainder(bits, 1 << 16)
-        return ops.floor_divide(top * span + ops.floor_divide(low * span, 1 << 16), 1 << 16)
-    top = ops.remainder(_bits(generator, shape), 1 << 31)
-    return ops.remainder(top * (1 << 32) + bits, span)
-
-
-def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None,
-             requires_grad: bool = False, device: Any = None) -> Tensor:  # fmt: skip
-    """Return a random order of ``range(n)``: that of so many random numbers."""
-    check_device(device)
-    if n < 0:
-        raise RuntimeError(f"n must be non-negative, got {n}")
-    order = ops.argsort(_bits(generator, (int(n),)), axis=0, descending=False)
-    return _finish(order.to(dtype or int64), requires_grad)
 
 __all__ = [
     "arange", "as_tensor", "empty", "eye", "from_numpy", "full", "full_like", "ones", "ones_like",
-    "rand", "rand_like", "randint", "randn", "randn_like", "randperm", "tensor", "zeros",
+    "tensor", "zeros",
     "zeros_like",
 ]  # fmt: skip

@@ -12,7 +12,8 @@ from typing import Any
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
 from tinytorch.tracer.mode import user_origin
-from tinytorch.tracer.tensor import Tensor, root_of
+from tinytorch.tracer.tensor import Tensor
+from tinytorch.tracer.views import root_of
 
 
 def set_data(trace: Any, x: Tensor, value: Tensor) -> None:

@@ -27,10 +27,11 @@ from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import Number
 from tinytorch.tracer.reach import Reach
 from tinytorch.tracer.sizes import SymbolicSizes, symbolic_length
-from tinytorch.tracer.tensor import Tensor, root_of
+from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.trace import Trace
 from tinytorch.tracer.tree import flatten, unflatten
 from tinytorch.tracer.usercode import claim
+from tinytorch.tracer.views import root_of
 from tinytorch.tracer.watch import Watch
 
 

@@ -25,9 +25,10 @@ from tinytorch.tracer.number import Number
 from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage
 from tinytorch.tracer.tape import TapeNode
-from tinytorch.tracer.tensor import TRACED, Tensor, apply_node, root_of
+from tinytorch.tracer.tensor import TRACED, Tensor, apply_node
 from tinytorch.tracer.trace import Trace, region
 from tinytorch.tracer.tree import flatten, unflatten
+from tinytorch.tracer.views import root_of
 
 
 @dataclass(frozen=True)

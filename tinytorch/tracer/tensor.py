@@ -20,11 +20,12 @@ from tinytorch.ir.types import DType, TensorType, TupleType, bfloat16, from_nump
 from tinytorch.tracer.mode import mode
 from tinytorch.tracer.number import plain, plain_attrs
 from tinytorch.tracer.reading import Readable
+from tinytorch.tracer.recorded import Recorded
 from tinytorch.tracer.refusals import check_data, foreign, no_memory, refuse_number
 from tinytorch.tracer.storage import LentStorage, Storage, contiguous_strides, is_contiguous
 from tinytorch.tracer.tape import RETAIN, Saved, TapeNode, pick, saves_nothing
-from tinytorch.tracer.tracked import lending, touch
-from tinytorch.tracer.views import Size, apply_chain, write_back
+from tinytorch.tracer.tracked import touch
+from tinytorch.tracer.views import Size, root_of, write_back
 
 TRACED = TapeNode(ops.detach, {}, (), (), None)
 """Stands in as the history of a tensor computed inside a trace."""
@@ -35,7 +36,7 @@ FREED.freed = True
 _new = object.__new__
 
 
-class Tensor(Readable, Operators):
+class Tensor(Readable, Recorded, Operators):
     """A multi-dimensional array that can record how it was computed.
 
     Made by ``tinytorch.tensor`` and the other factories; as ``Tensor(2, 3)`` or ``Tensor([1, 2])``
@@ -43,8 +44,8 @@ class Tensor(Readable, Operators):
     """
 
     __slots__ = (
-        "__weakref__", "_array", "_base", "_chain", "_dynamic", "_grad", "_hooks", "_memo",
-        "_pointer", "_requires", "_storage", "_strides", "_tape", "_tape_version", "_type",
+        "__weakref__", "_array", "_base", "_chain", "_dynamic", "_hooks", "_memo", "_pointer",
+        "_storage", "_strides", "_type",
     )  # fmt: skip
 
     _type: TensorType
@@ -53,11 +54,7 @@ class Tensor(Readable, Operators):
     _strides: tuple[int, ...]
     _base: Tensor | None
     _chain: tuple[tuple[Op, Any], ...]
-    _requires: bool
-    _grad: Tensor | None
     _hooks: Any  # absent unless a hook was registered on this leaf: see hooks.py
-    _tape: TapeNode | None
-    _tape_version: int
     _memo: Any
     _pointer: int
     _dynamic: frozenset[int]  # axes marked by mark_dynamic; set there alone
@@ -125,82 +122,6 @@ class Tensor(Readable, Operators):
     def ndim(self) -> int:
         """Number of axes."""
         return len(self._type.shape)
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether the tensor was made by the user rather than by a recorded op."""
-        return self.tape is None
-
-    @property
-    def tape(self) -> TapeNode | None:
-        """How the tensor was computed; a view of a tensor written to since derives it again."""
-        base = base_of(self)
-        if base is not None and self._tape_version != self._storage.tape_version:
-            self._tape_version = self._storage.tape_version
-            if mode.trace is None and base.tape is not None:
-                self._tape = apply_chain(base, self._chain)._tape
-        return self._tape
-
-    grad_fn = tape
-
-    @property
-    def requires_grad(self) -> bool:
-        """Whether ``backward`` accumulates into, or flows through, this tensor."""
-        if self._requires or self.tape is not None:
-            return True
-        base = base_of(self)
-        return (
-            base is not None and base._array is None and base.requires_grad
-            and all(op is not ops.detach for op, _ in self._chain)
-        )  # fmt: skip
-
-    @requires_grad.setter
-    def requires_grad(self, value: bool) -> None:
-        self.requires_grad_(value)
-
-    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Switch recording on or off; only floating-point leaves can require gradients."""
-        if requires_grad and self._storage.inference and not mode.inference:
-            raise RuntimeError(
-                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
-                "allowed."
-            )
-        if requires_grad and not self.dtype.is_floating_point:
-            raise RuntimeError("only Tensors of floating point dtype can require gradients")
-        if not self.is_leaf:
-            if requires_grad:
-                return self
-            raise RuntimeError("you can only change requires_grad flags of leaf variables.")
-        if mode.trace is not None:
-            mode.trace.set_requires_grad(self, bool(requires_grad))
-        else:
-            if self._requires != bool(requires_grad):
-                touch()
-            self._requires = bool(requires_grad)
-        return self
-
-    @property
-    def grad(self) -> Tensor | None:
-        """The gradient accumulated by ``backward``, or None."""
-        if mode.trace is not None:
-            return mode.trace.get_grad(self)
-        lending.value += 1
-        return self._grad
-
-    @grad.setter
-    def grad(self, value: Tensor | None) -> None:
-        if value is not None:
-            if not isinstance(value, Tensor):
-                raise TypeError(f"assigned grad must be a Tensor or None, got {type(value)}")
-            if value.shape != self.shape:
-                raise RuntimeError(
-                    f"assigned grad has data of a different size: {value.shape} for {self.shape}"
-                )
-        if mode.trace is None:
-            lending.value += 1
-            self._grad = value
-        else:
-            mode.trace.set_grad(self, value)
 
     @property
     def data(self) -> Tensor:
@@ -344,24 +265,6 @@ class Tensor(Readable, Operators):
     def is_contiguous(self) -> bool:
         """Whether elements lie in row-major order without gaps."""
         return is_contiguous(self._type.shape, self._strides)
-
-
-def base_of(x: Tensor) -> Tensor | None:
-    """The tensor whose memory a view shows; None for one that is no view.
-
-    A base whose own shape was changed in place became a view of what it was, the base from then on.
-    Inside a trace, the base of a view of a tensor from outside is that tensor, view or not.
-    """
-    base = x._base
-    if base is not None and base._base is not None and (x._array is None) is (base._array is None):
-        x._base = base = base._base
-    return base
-
-
-def root_of(x: Tensor) -> Tensor:
-    """The base of a view, or the tensor itself."""
-    base = base_of(x)
-    return x if base is None else base
 
 
 # -------------------------------------------------------------------- eager

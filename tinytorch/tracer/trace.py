@@ -14,19 +14,18 @@ from typing import Any
 
 from tinytorch.errors import TraceError
 from tinytorch.ir import ops
-from tinytorch.ir.extent import Extent
 from tinytorch.ir.graph import Graph, Node
 from tinytorch.ir.op import Op
-from tinytorch.ir.operators import matched, needs_matching, weak_type
 from tinytorch.ir.types import DType, TensorType, TupleType, count
-from tinytorch.tracer.differentiation import Differentiation, with_history_of
+from tinytorch.tracer.differentiation import with_history_of
 from tinytorch.tracer.mode import mode, no_grad, user_origin
-from tinytorch.tracer.number import Number, plain, plain_attrs, text_of, value_of
+from tinytorch.tracer.number import Number, plain, plain_attrs
+from tinytorch.tracer.numbering import Numbering
 from tinytorch.tracer.rebinding import set_data
 from tinytorch.tracer.refusals import foreign
 from tinytorch.tracer.storage import Storage, contiguous_strides
-from tinytorch.tracer.tensor import TRACED, Tensor, base_of
-from tinytorch.tracer.views import write_back
+from tinytorch.tracer.tensor import TRACED, Tensor
+from tinytorch.tracer.views import base_of, write_back
 
 
 def region(tensor: Tensor) -> tuple[int, ...]:
@@ -37,18 +36,13 @@ def region(tensor: Tensor) -> tuple[int, ...]:
     )  # fmt: skip
 
 
-class Trace(Differentiation):
+class Trace(Numbering):
     """The recording of one call."""
 
     def __init__(self, name: str, default_dtype: DType) -> None:
         super().__init__(Graph(name))
         self.graph.default_dtype = default_dtype
         self.captures: list[tuple[Node, Tensor]] = []
-        self.numbers: list[tuple[Node, Number]] = []
-        self.number_holders: dict[str, tuple[Any, str]] = {}
-        self.number_writes: dict[tuple[int, str], tuple[Any, str, Any]] = {}
-        """Numbers of tracked objects that the function assigns: holder, key and new value."""
-        self.predicates: dict[str, Any] = {}
         self.random_state: Tensor | None = None
         self.random_offset: Any = 0
         self._values: dict[Any, Node] = {}
@@ -60,8 +54,6 @@ class Trace(Differentiation):
         """Views that this trace made, by the id of their base."""
         self.rebound: set[int] = set()
         """Ids of tensors from outside whose ``data`` was assigned."""
-        self._number_sources: dict[tuple[int, str], Number] = {}
-        self._sizes: dict[Extent, Number] = {}
         self.token = object()
 
     # ------------------------------------------------------------- recording
@@ -330,91 +322,6 @@ class Trace(Differentiation):
             self._values[id(x._storage)] = node
         x._requires = value
 
-    # --------------------------------------------------------------- numbers
-
-    def add_number(self, value: Any, name: str, text: str) -> Number:
-        """Add a run-time number as an input of the graph."""
-        number = Number(self, None, text, value)
-        number.node = self.graph.add_input(weak_type(value), name)
-        self.numbers.append((number.node, number))
-        return number
-
-    def size_number(self, size: Extent) -> Number:
-        """A size as a number: of use in arithmetic, and as a size again."""
-        if size not in self._sizes:
-            node = self.graph.add(ops.extent, (), size=size)
-            value = size.at(mode.sizes.values)
-            self._sizes[size] = Number(self, node, f"({size.code})", value, size)
-        return self._sizes[size]
-
-    def keep_number(self, holder: Any, key: str, value: Any) -> bool:
-        """Note that a tracked object's number gets a value at every call; say if that can be.
-
-        It can for a number that is there and keeps its kind: ``self.steps += 1``.
-        """
-        old = dict.get(holder, key)
-        if type(old) not in (int, float) or type(value) not in (int, float, Number):
-            return False
-        if type(old) is not type(value_of(value)):
-            return False
-        self.number_writes[id(holder), key] = (holder, key, value)
-        return True
-
-    def number_of(self, holder: Any, key: str, name: str) -> Any:
-        """A number kept in a tracked object's dict, read again at every call."""
-        source = (id(holder), key)
-        if source in self.number_writes:
-            return self.number_writes[source][2]
-        if source not in self._number_sources:
-            value = dict.__getitem__(holder, key)
-            number = self.add_number(value, name, f"n{len(self.numbers)}")
-            self._number_sources[source] = number
-            self.number_holders[number.text] = (holder, key)
-        return self._number_sources[source]
-
-    def number(self, op: Op, operands: Sequence[Any], text: str, value: Any) -> Any:
-        """Record arithmetic on numbers."""
-        handles = matched(op, operands, mode.default_dtype) if needs_matching(op) else operands
-        node = self.graph.add(op, [x.node for x in handles])
-        if (node.type.dtype.kind == "f") != isinstance(value, float):
-            return type(value)(eval_known(operands, op, value))
-        return Number(self, node, text, value)
-
-    def weak_constant(self, value: Any, shape: Any, dtype: DType, weak: bool) -> Any:
-        """Return a constant beside a Number: weak among numbers, a tensor beside tensors."""
-        if not weak:
-            return self.constant(value, shape, dtype)
-        node = self.graph.constant(value, (), dtype, weak=True)
-        return Number(self, node, text_of(value), dtype.numpy.type(value).item())
-
-    def convert_number(self, number: Number, dtype: DType, weak: bool) -> Any:
-        """Cast a Number."""
-        if not weak:
-            return ops.cast(self.number_as_tensor(number), dtype=dtype)
-        node = self.graph.add(ops.cast, [number.node], dtype=dtype, weak=True)
-        kind = {"b": bool, "i": int, "f": float}[dtype.kind]
-        return Number(self, node, f"{kind.__name__}({number.text})", kind(number.value))
-
-    def number_as_tensor(self, number: Number) -> Tensor:
-        """Return a Number as a 0-d tensor that still promotes like a Python number."""
-        if number.trace is not self:
-            raise TraceError(f"{user_origin()}: a number from another trace")
-        out = self.tensor(number.node)
-        out._type = number.node.type
-        return out
-
-    def guard_predicate(self, text: str, outcome: Any) -> Any:
-        """Note that a comparison must come out the same."""
-        self.predicates[text] = outcome
-        return outcome
-
-    def guard_number(self, number: Number) -> None:
-        """Note that a number must keep its value; NaN equals nothing, so it is asked otherwise."""
-        if number.value != number.value:  # noqa: PLR0124
-            self.predicates[f"({number.text} != {number.text})"] = True
-        else:
-            self.predicates[number.text] = number.value
-
     # ---------------------------------------------------------------- random
 
     def random_bits(self, state: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -443,14 +350,6 @@ def _base_handle(trace: Trace, root: Tensor) -> Tensor:
     handle = trace.tensor(trace.node_of(root))
     handle._tape, handle._requires = root._tape, root._requires
     return handle
-
-
-def eval_known(operands: Sequence[Any], op: Op, value: Any) -> Any:
-    """Guard the operands of arithmetic whose result's kind depends on their values."""
-    for x in operands:
-        if type(x) is Number:
-            x.known()
-    return value
 
 
 __all__ = ["Trace", "contiguous_strides", "no_grad", "region"]

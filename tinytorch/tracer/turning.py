@@ -13,8 +13,9 @@ from tinytorch.errors import TraceError
 from tinytorch.tracer import shapes
 from tinytorch.tracer.functions import viewing
 from tinytorch.tracer.mode import enable_grad, mode, user_origin
-from tinytorch.tracer.tensor import Tensor, base_of, root_of
+from tinytorch.tracer.tensor import Tensor
 from tinytorch.tracer.tracked import touch
+from tinytorch.tracer.views import base_of, root_of
 
 
 def _check(x: Tensor) -> None:

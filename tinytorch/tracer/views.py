@@ -69,3 +69,21 @@ def write_back(value: Any, chain: Sequence[tuple[Op, Any]], new: Any) -> Any:
     return new
 
 __all__ = ["Size"]
+
+
+def base_of(x: Any) -> Any:
+    """The tensor whose memory a view shows; None for one that is no view.
+
+    A base whose own shape was changed in place became a view of what it was, the base from then on.
+    Inside a trace, the base of a view of a tensor from outside is that tensor, view or not.
+    """
+    base = x._base
+    if base is not None and base._base is not None and (x._array is None) is (base._array is None):
+        x._base = base = base._base
+    return base
+
+
+def root_of(x: Any) -> Any:
+    """The base of a view, or the tensor itself."""
+    base = base_of(x)
+    return x if base is None else base

@@ -8,9 +8,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinytorch.tracer.factories import rand
 from tinytorch.tracer.functions import elementwise, where
 from tinytorch.tracer.kinds import Scalar
+from tinytorch.tracer.noise import rand
 from tinytorch.tracer.shapes import axis_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
 

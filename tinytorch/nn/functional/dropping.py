@@ -7,9 +7,9 @@ import warnings
 from typing import Any
 
 from tinytorch.tracer import dtypes as types
-from tinytorch.tracer.factories import rand
 from tinytorch.tracer.functions.elementwise import where
 from tinytorch.tracer.kinds import Scalar
+from tinytorch.tracer.noise import rand
 from tinytorch.tracer.shapes import check_tensor
 from tinytorch.tracer.tensor import Tensor
 

@@ -9,9 +9,10 @@ from typing import Any
 from tinytorch.ir.types import DType
 from tinytorch.tracer import dtypes as types
 from tinytorch.tracer import functions as tensor_functions
-from tinytorch.tracer.factories import arange, rand
+from tinytorch.tracer.factories import arange
 from tinytorch.tracer.functions import elementwise
 from tinytorch.tracer.kinds import Scalar
+from tinytorch.tracer.noise import rand
 from tinytorch.tracer.shapes import axis_of, check_tensor
 from tinytorch.tracer.tensor import Tensor
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinytorch.tracer.autograd.gradients import as_list, grad
-from tinytorch.tracer.factories import randn
 from tinytorch.tracer.mode import no_grad
+from tinytorch.tracer.noise import randn
 from tinytorch.tracer.tensor import Tensor
 
 

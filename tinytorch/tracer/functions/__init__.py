@@ -5,7 +5,7 @@ a method of Tensor under the same name, and in ``IN_PLACE`` what also has a form
 underscore.
 """
 
-from tinytorch.tracer import factories, shapes
+from tinytorch.tracer import factories, noise, shapes
 from tinytorch.tracer.arguments import cover
 from tinytorch.tracer.factories import *
 from tinytorch.tracer.functions import (
@@ -70,6 +70,7 @@ from tinytorch.tracer.linalg import derived, older, solving
 from tinytorch.tracer.linalg.derived import *
 from tinytorch.tracer.linalg.older import *
 from tinytorch.tracer.linalg.solving import *
+from tinytorch.tracer.noise import *
 from tinytorch.tracer.shapes import *
 
 MODULES = (
@@ -79,5 +80,5 @@ MODULES = (
     solving, sorting, splitting, viewing,
 )  # fmt: skip
 
-for _module in (*MODULES, control, factories, shapes):
+for _module in (*MODULES, control, factories, noise, shapes):
     cover(globals(), _module.__all__)

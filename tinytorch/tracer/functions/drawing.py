@@ -9,10 +9,10 @@ import numpy as np
 from tinytorch.ir import ops
 from tinytorch.ir.types import DType, broadcast_shapes, int64
 from tinytorch.tracer.device import check_device
-from tinytorch.tracer.factories import rand, randint, randn
 from tinytorch.tracer.functions.masking import known
 from tinytorch.tracer.generator import Generator
 from tinytorch.tracer.mode import no_grad
+from tinytorch.tracer.noise import rand, randint, randn
 from tinytorch.tracer.shapes import check_tensor, expand, sizes_of
 from tinytorch.tracer.tensor import Tensor
 

@@ -22,7 +22,8 @@ from tinytorch.tracer.shapes import (
     unsqueeze,
     view,
 )
-from tinytorch.tracer.tensor import Tensor, base_of, root_of
+from tinytorch.tracer.tensor import Tensor
+from tinytorch.tracer.views import base_of, root_of
 
 
 def sliced(input: Tensor, axis: int, start: Any, stop: Any, step: int = 1) -> Tensor:

@@ -87,7 +87,7 @@ def test_what_belongs_outside_a_compiled_function_is_refused():
     optimizer = optim.SGD(layer.parameters(), lr=0.1)
     schedule = lr_scheduler.StepLR(optimizer, 1)
     loader = DataLoader(TensorDataset(tt.ones(2)))
-    refused(lambda x: schedule.step(), "_step_count")
+    refused(lambda x: schedule.step(), "_last_lr")
     refused(lambda x: list(loader), "DataLoader")
     refused(lambda x: layer.eval(), "training")
     refused(lambda x: nn.Parameter(x), "Parameter made inside")

@@ -9,9 +9,9 @@ types alone.
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable, Collection
-from functools import wraps
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -83,6 +83,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "str": (_is_text, "str"),
     "DType": (_is_dtype, "tinytorch.dtype"),
 }
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _OF_INTS = ("int", "Whole", "Wholes", "Axes")
 _BY_TYPE_ALONE = (int, float, bool, str, type(None), DType)
 """Types of which every value passes where one passes (an int too large is refused elsewhere)."""
@@ -96,26 +97,33 @@ def _kind(value: Any) -> str:
 
 
 class _Rules:
-    """What the plain arguments of a function may be, by its annotations."""
+    """What the plain arguments of a function may be, by its annotations, read when first needed."""
 
     def __init__(self, function: Callable[..., Any], free: Collection[str]) -> None:
         self.name = shown_name(function)
-        self.order: list[str] = []
-        self.kinds: dict[str, tuple[str, bool]] = {}
-        for name, parameter in inspect.signature(function).parameters.items():
-            if name == "self":
-                self.order.append(name)
-                continue
-            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
-                self.order.append(name)
-            elif parameter.kind is parameter.VAR_POSITIONAL:
-                continue
-            if name in free:
+        self._function, self._free = function, free
+
+    @functools.cached_property
+    def order(self) -> list[str]:
+        """Names of the parameters that can be given by position."""
+        return [name for name, p in self._parameters.items() if p.kind in _BY_POSITION]
+
+    @functools.cached_property
+    def kinds(self) -> dict[str, tuple[str, bool]]:
+        """The kind of each plain parameter, and whether it may be None."""
+        found: dict[str, tuple[str, bool]] = {}
+        for name, parameter in self._parameters.items():
+            if name == "self" or name in self._free or parameter.kind is parameter.VAR_POSITIONAL:
                 continue
             kinds = [k.strip() for k in str(parameter.annotation).split("|")]
             plain = [k for k in kinds if k in _KINDS]
             if len(plain) == 1 and set(kinds) <= {*plain, "None"}:
-                self.kinds[name] = (plain[0], "None" in kinds or parameter.default is None)
+                found[name] = (plain[0], "None" in kinds or parameter.default is None)
+        return found
+
+    @functools.cached_property
+    def _parameters(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self._function).parameters
 
     def check(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """Raise TypeError for an argument that is not what its annotation says.
@@ -186,8 +194,7 @@ def refusing(
         return function
     if function in _covered:
         return cast(F, _covered[function])
-    rules = _Rules(like or function, free)
-    run = (_checked if rules.kinds else _described)(function, rules)
+    run = _checked(function, _Rules(like or function, free))
     _covered[function] = run
     _covering.add(run)
     return cast(F, run)
@@ -197,7 +204,7 @@ def _checked(function: Callable[..., Any], rules: _Rules) -> Callable[..., Any]:
     name = shown_name(function)
     seen: set[Any] = set()
 
-    @wraps(function)
+    @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             key: Any = tuple(map(type, args))
@@ -209,22 +216,6 @@ def _checked(function: Callable[..., Any], rules: _Rules) -> Callable[..., Any]:
                     seen.add(key)
                 else:
                     args, kwargs = rules.check(args, kwargs)
-            return function(*args, **kwargs)
-        except Exception as error:
-            found = translated(error, name, args, kwargs)
-            if found is error:
-                raise
-            raise found from error
-
-    return run
-
-
-def _described(function: Callable[..., Any], rules: _Rules) -> Callable[..., Any]:
-    name = shown_name(function)
-
-    @wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Any:
-        try:
             return function(*args, **kwargs)
         except Exception as error:
             found = translated(error, name, args, kwargs)

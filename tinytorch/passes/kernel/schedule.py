@@ -175,9 +175,18 @@ def dims_in(item: Any) -> set[str]:
         return dims_in(item.body) | (set() if item.bind == "chunk" else dims_in(item.axis.extent))
     if isinstance(item, tuple | list):
         return {name for part in item for name in dims_in(part)}
-    if is_dataclass(item) and not isinstance(item, type):
-        return {name for f in fields(item) for name in dims_in(getattr(item, f.name))}
-    return set()
+    return {found for name in _field_names(item) for found in dims_in(getattr(item, name))}
+
+
+_names: dict[type[Any], tuple[str, ...]] = {}
+
+
+def _field_names(item: object) -> tuple[str, ...]:
+    """Names of a dataclass's fields; of anything else, none. Asked often, so kept by class."""
+    kind = type(item)
+    if kind not in _names:
+        _names[kind] = tuple(f.name for f in fields(kind)) if is_dataclass(kind) else ()
+    return _names[kind]
 
 
 def parts(item: object) -> list[object]:
@@ -189,7 +198,7 @@ def parts(item: object) -> list[object]:
         found.append(item)
         for name in ("expr", "arg", "value", "otherwise", "failed"):
             part = getattr(item, name, None)
-            if is_dataclass(part):
+            if _field_names(part):
                 stack.append(part)
         stack.extend(getattr(item, "args", ()))
     return found

@@ -23,6 +23,16 @@ class _LocationScale(Distribution):
         self.loc, self.scale = broadcast_all(loc, scale)
         super().__init__(self.loc.shape, (), validate_args)
 
+    @property
+    def mean(self) -> Tensor:
+        """``loc``."""
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        """``loc``."""
+        return self.loc
+
     def _parameters(self) -> dict[str, Tensor]:
         return {"loc": self.loc, "scale": self.scale}
 
@@ -40,16 +50,6 @@ class _LocationScale(Distribution):
 
 class Normal(_LocationScale):
     """Normal numbers of mean ``loc`` and standard deviation ``scale``."""
-
-    @property
-    def mean(self) -> Tensor:
-        """``loc``."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """``loc``."""
-        return self.loc
 
     @property
     def stddev(self) -> Tensor:
@@ -137,16 +137,6 @@ class LogNormal(_LocationScale):
 
 class Laplace(_LocationScale):
     """Two exponential distributions of mean ``scale``, back to back at ``loc``."""
-
-    @property
-    def mean(self) -> Tensor:
-        """``loc``."""
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        """``loc``."""
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -14,8 +14,7 @@ class Turn:
     ``idle`` holds one token while nobody has the turn. ``del turn.idle[0]`` takes it, or raises
     IndexError; being one bytecode without a call, neither another thread nor a signal comes
     between taking it and what follows. ``give`` gives it back, by putting a token there and waking
-    one of ``waiting``. An acquired ``threading.Lock``
-    costs several times as much.
+    one of ``waiting``. An acquired ``threading.Lock`` costs several times as much.
     """
 
     __slots__ = ("idle", "waiting")

@@ -19,7 +19,6 @@ from tinytorch.errors import OutOfMemoryError
 from tinytorch.ir.ops.selection import ERRORS
 from tinytorch.runtime.buffer import outputs as pool
 from tinytorch.tracer.callvalues import CallValues
-from tinytorch.tracer.constants import check_constant
 from tinytorch.tracer.gradhome import HELD, HELD_ARRAY, HELD_STORAGE, Homes
 from tinytorch.tracer.guards import Guards
 from tinytorch.tracer.mode import mode
@@ -241,12 +240,6 @@ class Binding(Guards):
                     storage = self.bind(f"storage{number}", tensor._storage)
                 self.emit(1, f"{storage}.version += 1")
 
-
-    def _key(self, key: Any) -> str:
-        """The text of a dict's key: of plain ones as Python writes it, else the object's name."""
-        if type(key) in (str, int, bool, bytes, type(None)):
-            return repr(key)
-        return self.bind(f"key{len(self.env)}", check_constant(key))
 
     def _fail(self, code: int, leaves: list[Any]) -> NoReturn:
         """Raise what eager would raise. No state was written."""

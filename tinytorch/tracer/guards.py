@@ -54,11 +54,7 @@ class Guards(Handback):
             for n, (owner, name, expected) in enumerate(self.traced.definitions)
         ]
         if tests:
-            self.emit(1, "try:")
-            self.emit(2, f"if {' or '.join(tests)}:")
-            self.emit(3, "return MISS")
-            self.emit(1, "except AttributeError:")
-            self.emit(2, "return MISS")
+            self._miss_or_gone([" or ".join(tests)], (AttributeError,))
 
     def _checks(self) -> None:
         """What the function reaches by name. A variable is read here, without a call."""
@@ -77,14 +73,8 @@ class Guards(Handback):
             if not check.identical:
                 differs += f" and not {self.bind(f'holds{number}', check.holds)}()"
             conditions.append(differs)
-        if not conditions:
-            return
-        self.emit(1, "try:")
-        for differs in conditions:
-            self.emit(2, f"if {differs}:")
-            self.emit(3, "return MISS")
-        self.emit(1, f"except ({', '.join(e.__name__ for e in UNBOUND)}):  # a variable is gone")
-        self.emit(2, "return MISS")
+        if conditions:
+            self._miss_or_gone(conditions, UNBOUND)
 
     def _state_guards(self) -> None:
         """Arguments that share memory with what the function sees by itself, and those that do not.
@@ -105,6 +95,17 @@ class Guards(Handback):
                 self._miss(f"a{position} is not {self.bind(f'argument{position}', leaf)}")
             else:
                 self._miss(f"id(a{position}._storage) in states")
+
+    def _miss_or_gone(
+        self, conditions: list[str], gone: tuple[type[Exception], ...]
+    ) -> None:  # fmt: skip
+        """MISS if any condition holds, or if reading one raises because something is gone."""
+        self.emit(1, "try:")
+        for condition in conditions:
+            self.emit(2, f"if {condition}:")
+            self.emit(3, "return MISS")
+        self.emit(1, f"except ({', '.join(e.__name__ for e in gone)},):")
+        self.emit(2, "return MISS")
 
     def _miss(self, condition: str) -> None:
         self.emit(1, f"if {condition}:")

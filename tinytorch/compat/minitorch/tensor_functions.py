@@ -129,16 +129,20 @@ class Mul(Function):
         return f.mul_zip(b, grad_output), f.mul_zip(a, grad_output)
 
 
-class All(Function):
+class _Flat(Function):
+    """A function of two operands that has no slope in either."""
+
+    @staticmethod
+    def backward(ctx: Context, grad_output: Any) -> Any:
+        return 0.0, 0.0
+
+
+class All(_Flat):
     """1.0 if all elements along an axis are not 0."""
 
     @staticmethod
     def forward(ctx: Context, a: Any, dim: Any) -> Any:
         return a.f.mul_reduce(a, int(dim.item()))
-
-    @staticmethod
-    def backward(ctx: Context, grad_output: Any) -> Any:
-        return 0.0, 0.0
 
 
 class Sigmoid(Function):
@@ -211,40 +215,28 @@ class Sum(Function):
         return grad_output, 0.0
 
 
-class LT(Function):
+class LT(_Flat):
     """1.0 where less."""
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Any:
         return a.f.lt_zip(a, b)
 
-    @staticmethod
-    def backward(ctx: Context, grad_output: Any) -> Any:
-        return 0.0, 0.0
 
-
-class EQ(Function):
+class EQ(_Flat):
     """1.0 where equal."""
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Any:
         return a.f.eq_zip(a, b)
 
-    @staticmethod
-    def backward(ctx: Context, grad_output: Any) -> Any:
-        return 0.0, 0.0
 
-
-class IsClose(Function):
+class IsClose(_Flat):
     """1.0 where less than 0.01 apart."""
 
     @staticmethod
     def forward(ctx: Context, a: Any, b: Any) -> Any:
         return a.f.is_close_zip(a, b)
-
-    @staticmethod
-    def backward(ctx: Context, grad_output: Any) -> Any:
-        return 0.0, 0.0
 
 
 class Permute(Function):
